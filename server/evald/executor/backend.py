@@ -1,0 +1,59 @@
+"""What a backend is: it turns a job spec into a stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from evald.executor.events import Event
+from evald.settings import ClientSettings
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """All that one attempt needs. Secrets in `config` and `target` are readable: never log a spec."""
+
+    job_id: str
+    attempt: int
+    config: Mapping[str, Any] = field(repr=False)
+    target: Mapping[str, Any] = field(repr=False)
+    clients: ClientSettings
+    devices: tuple[str, ...] = ()
+    """Values for CUDA_VISIBLE_DEVICES; none means that the child sees no GPU."""
+    kept: Path | None = None
+    """A JSON-lines file of the samples that earlier attempts have scored:
+    `{"task", "index", "scores", "parts", "error"}` each."""
+
+
+class ChildDied(Exception):
+    """The child ended before its attempt did. `kind` and the text say how, such as `crash`,
+    "the child was ended by SIGSEGV"."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Run(Protocol):
+    """One attempt under way."""
+
+    def events(self) -> Iterator[Event]:
+        """The attempt's events; Done or Failed comes last. Raises ChildDied when it ended without."""
+
+    def stop(self, grace: float) -> None:
+        """Ends the attempt's whole process group: told to end first, killed `grace` seconds later.
+
+        Returns at once; may be called from any thread, more than once, and after the end. `events`
+        then raises ChildDied.
+        """
+
+
+class Backend(Protocol):
+    """Starts attempts. A backend is closed once, after its last run has ended."""
+
+    def start(self, spec: JobSpec) -> Run: ...
+
+    def close(self) -> None:
+        """Ends every child, idle ones too. No process is left when it returns."""

@@ -1,0 +1,101 @@
+"""What a running attempt says, and how it travels: one JSON line an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class SampleText:
+    """A sample on its way to the store: the parts that nothing on the way reads are JSON texts.
+
+    `scores` is metric -> score -> value, `parts` metric -> numbers, `error` {"kind", "message"}.
+    """
+
+    task: str
+    index: int
+    item: str
+    sample: str | None
+    scores: str
+    parts: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples were scored. A batch is at most 100 of them, or 100 ms late."""
+
+    kind: ClassVar[str] = "samples"
+    batch: Sequence[SampleText]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Samples done in the whole job, kept ones included, and how many there are if that is known."""
+
+    kind: ClassVar[str] = "progress"
+    processed: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task changed its state to pending, running, completed or failed."""
+
+    kind: ClassVar[str] = "task"
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line for the job's log."""
+
+    kind: ClassVar[str] = "log"
+    at: float
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The flow finished; `result` is {"tasks", "groups"}. The last event."""
+
+    kind: ClassVar[str] = "done"
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The flow gave up; `error` is {"kind", "message", "task"?, "sample"?}. The last event."""
+
+    kind: ClassVar[str] = "failed"
+    error: Mapping[str, Any]
+
+
+Event = Samples | Progress | Task | Log | Done | Failed
+
+_KINDS: dict[str, Any] = {c.kind: c for c in (Samples, Progress, Task, Log, Done, Failed)}
+
+
+def encode(event: Event) -> bytes:
+    """The line of an event, its line end included."""
+    body = {f.name: getattr(event, f.name) for f in fields(event)}
+    return orjson.dumps({"kind": event.kind, **body}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def decode(line: bytes) -> Event:
+    """The event of a line. Raises ValueError when the line is not one."""
+    try:
+        body = orjson.loads(line)
+        kind = _KINDS[body.pop("kind")]
+        if kind is Samples:
+            body["batch"] = [SampleText(**sample) for sample in body["batch"]]
+        event: Event = kind(**body)
+    except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as e:
+        raise ValueError(f"not an event: {line[:200]!r}") from e
+    return event

@@ -1,0 +1,139 @@
+"""What a flow is, and what it is given to run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+Document = Mapping[str, Any]
+"""An entity in its plain form: the JSON that REST shows, as Python values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sample that an earlier attempt of the job has scored already."""
+
+    index: int
+    scores: Mapping[str, Mapping[str, float | None]]
+    parts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRecord:
+    """One row, asked and scored, as an attempt reports it.
+
+    `scores` maps metric to score to value; `parts` maps metric to the numbers of `Scored.parts`.
+    `error` is `{"kind", "message"}` when the sample could not be evaluated; then `scores` is empty.
+    """
+
+    task: str
+    index: int
+    item: Mapping[str, Any]
+    sample: Mapping[str, Any] | None
+    scores: Mapping[str, Mapping[str, float | None]]
+    parts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+
+
+class Emit(Protocol):
+    """Where an attempt says what it does. Calls never wait for longer than the pipe to the server."""
+
+    def sample(self, record: SampleRecord) -> None: ...
+
+    def progress(self, processed: int, total: int | None) -> None:
+        """Samples done in the whole job, kept ones included, and how many there are if known."""
+
+    def task(self, name: str, status: str) -> None:
+        """`status` is pending, running, completed or failed."""
+
+    def log(self, level: str, message: str) -> None: ...
+
+
+class Datasets(Protocol):
+    """Reads data sets; `evald.clients.datasets` is the real one."""
+
+    def rows(self, dataset: Document) -> Iterator[dict[str, Any]]:
+        """The rows of a data set `{"files_url", "format"?, "limit"?, "hf_endpoint"?, ...}`, read as
+        they are asked for. Raises EvaluationError of kind `dataset`."""
+
+    def count(self, dataset: Document) -> int:
+        """Number of rows, its `limit` observed, without keeping them."""
+
+
+class Models(Protocol):
+    """Opens model clients; `evald.clients.model` is the real one."""
+
+    def open(self, model: Document, params: Document) -> ModelClient:
+        """A client of `model` (a Model in plain form, secrets readable) under evaluation params."""
+
+
+class Reply(Protocol):
+    """A model's answer."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def response(self) -> Mapping[str, Any]: ...
+
+
+class ModelClient(Protocol):
+    """Asks one endpoint, with at most `parallelism` requests in flight."""
+
+    @property
+    def parallelism(self) -> int: ...
+
+    async def ask(self, request: Mapping[str, Any]) -> Reply:
+        """Sends a chat request (`messages`) or a completion request (`prompt`).
+
+        Raises EvaluationError of kind connection, timeout, http or response when it fails for good.
+        """
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlowContext:
+    """All that a flow sees of the world."""
+
+    config: Document
+    target: Document
+    datasets: Datasets
+    models: Models
+    emit: Emit
+    kept: Callable[[str], Iterator[Kept]]
+    """Samples of a task that earlier attempts have scored: skip their rows, count their scores."""
+
+
+class Flow(ABC):
+    """Runs one kind of config.
+
+    A flow never sees the store, gRPC or the settings. It imports heavy libraries inside methods,
+    since the server reads every flow at start.
+    """
+
+    types: ClassVar[Sequence[str]]
+    """Config types that this flow runs."""
+
+    targets: ClassVar[Mapping[str, Sequence[str]]]
+    """Target types that each task type takes; key `*` is any task type."""
+
+    @abstractmethod
+    def check(self, config: Document) -> None:
+        """Checks params, tasks, metrics and templates of a config before anything runs.
+
+        Raises InvalidArgument with paths from the top of the config, such as
+        `tasks.qa.metrics.match.params.check`.
+        """
+
+    @abstractmethod
+    async def run(self, context: FlowContext) -> dict[str, Any]:
+        """Evaluates, and answers `{"tasks": {...}, "groups": {...}}` in the shape of a Result.
+
+        Raises EvaluationError when the job cannot be finished.
+        """
+
+

@@ -1,0 +1,60 @@
+"""What a metric is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from evald.templates import Templates
+
+
+class MetricParams(BaseModel):
+    """Parameters of a metric. Keys that it does not know are kept and ignored."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a metric says of one sample.
+
+    `values` holds the value of each score; None is a value that could not be made (it counts in
+    `nan_count`, never as 0). `parts` holds numbers that are added up over all samples for scores
+    of the whole data set, such as the n-gram counts of corpus BLEU.
+    """
+
+    values: Mapping[str, float | None]
+    parts: Sequence[float] = field(default=())
+
+
+class Metric(ABC):
+    """Scores samples. One instance serves one metric of one task.
+
+    A subclass sets `type` (the name in configs) and `Params`, compiles its templates in `__init__`
+    (raising InvalidArgument with a field path relative to the metric's params), and imports heavy
+    libraries inside methods, since the server reads every metric at start.
+    """
+
+    type: ClassVar[str]
+    Params: ClassVar[type[MetricParams]] = MetricParams
+
+    @abstractmethod
+    def __init__(self, params: MetricParams, templates: Templates) -> None: ...
+
+    @abstractmethod
+    def score(self, context: Mapping[str, Any]) -> Scored:
+        """Scores one sample.
+
+        `context` is what templates see: the row's fields, `item` and `sample`.
+
+        Raises EvaluationError of kind `template` when the row lacks a field, and of kind `metric`
+        when the values cannot be scored.
+        """
+
+    def combine(self, parts: Sequence[float]) -> Mapping[str, float]:
+        """Scores of the whole data set, from the sum of every sample's `parts`."""
+        return {}

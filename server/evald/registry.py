@@ -1,0 +1,91 @@
+"""Finds flows and metrics: built-ins by scanning their package, others by entry point."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from evald.flows.flow import Flow
+from evald.metrics.metric import Metric
+
+Plugin = TypeVar("Plugin")
+
+
+class Registry(Generic[Plugin]):
+    """Classes of one kind by the names that configs call them by.
+
+    Built-ins are the subclasses of `base` that the modules of its package define. Others come from
+    the entry-point group `evald.<package name>`, each naming a class. Raises ValueError when two
+    classes claim one name.
+    """
+
+    def __init__(self, base: type[Plugin], names: str) -> None:
+        package = base.__module__.rpartition(".")[0]
+        self._classes: dict[str, type[Plugin]] = {}
+        for found in [*_scan(package, base), *_plugins(package)]:
+            claimed = getattr(found, names)
+            for name in [claimed] if isinstance(claimed, str) else claimed:
+                if name in self._classes:
+                    raise ValueError(f"{found.__name__} and {self._classes[name].__name__} are "
+                                     f"both called {name!r}")
+                self._classes[name] = found
+
+    def __getitem__(self, name: str) -> type[Plugin]:
+        return self._classes[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._classes
+
+    def names(self) -> list[str]:
+        return sorted(self._classes)
+
+    def unknown(self, name: str) -> str:
+        """What to tell somebody who asked for a name that is not there."""
+        return unknown(name, self.names())
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """A sentence that says that `name` is not known, what is nearest, and what there is."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{name!r} is not known{hint} (known: {', '.join(names) or 'none'})"
+
+
+@cache
+def flows() -> Registry[Flow]:
+    """The installed flows by config type."""
+    return Registry(Flow, "types")  # type: ignore[type-abstract]
+
+
+@cache
+def metrics() -> Registry[Metric]:
+    """The installed metrics by type."""
+    return Registry(Metric, "type")  # type: ignore[type-abstract]
+
+
+
+
+def _scan(package: str, base: type[Plugin]) -> Iterable[type[Plugin]]:
+    path = importlib.import_module(package).__path__
+    for module_info in pkgutil.iter_modules(path):
+        module = importlib.import_module(f"{package}.{module_info.name}")
+        for value in vars(module).values():
+            if (
+                inspect.isclass(value)
+                and issubclass(value, base)
+                and value.__module__ == module.__name__
+                and not inspect.isabstract(value)
+            ):
+                yield value
+
+
+def _plugins(package: str) -> Iterable[type]:
+    for entry in entry_points(group=package):
+        yield entry.load()

@@ -1,0 +1,95 @@
+"""Settings: one object, read from EVALD_* environment variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import field_validator
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class ClientSettings(BaseModel):
+    """What a flow's clients need to know; the only settings that a child process sees."""
+
+    data_dir: Path
+    data_store_url: str | None = None
+    inference_url: str | None = None
+    egress: tuple[str, ...] = ()
+    file_roots: tuple[str, ...] = ()
+    response_limit: int = 32 * 2**20
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default. Field descriptions are the README's table."""
+
+    model_config = SettingsConfigDict(env_prefix="EVALD_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        Path(".evald"), description="Folder of the database, data sets, results, logs and the secret key."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL such as `postgresql+psycopg://…`. Default: SQLite in the data dir."
+    )
+    host: str = Field("127.0.0.1", description="Address that both ports listen on.")
+    grpc_port: int = Field(50051, description="Port of the gRPC server.", ge=0, le=65535)
+    rest_port: int = Field(7331, description="Port of the REST gateway (`evald up`).", ge=0, le=65535)
+    rpc_threads: int = Field(16, description="Threads that answer unary calls.", ge=1)
+    max_streams: int = Field(256, description="Streams (downloads, watches) open at once.", ge=1)
+    request_timeout: float = Field(
+        30, description="Seconds that a call without a deadline of its own may take.", gt=0
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+    log_format: Literal["json", "text"] = Field("text", description="Form of the log lines.")
+    executor: Literal["local"] = Field("local", description="Where attempts run.")
+    slots: int = Field(4, description="Jobs that run at once.", ge=1)
+    warm_children: int = Field(1, description="Child processes kept ready.", ge=0)
+    gpus: str = Field(
+        "auto", description="`auto` asks NVML, `none` uses none, a number simulates so many."
+    )
+    lease_seconds: float = Field(
+        30, description="Seconds that an attempt holds its job between two renewals.", gt=0
+    )
+    max_attempts: int = Field(3, description="Runs of a job before it fails for good.", ge=1)
+    max_runtime: float = Field(86400, description="Seconds that one run of a job may take.", gt=0)
+    grace_seconds: float = Field(
+        10, description="Seconds that calls, and children that are told to end, get to finish.", ge=0
+    )
+    data_store_url: str | None = Field(
+        None, description="Hugging Face endpoint of `hf://` URLs. Default: the embedded store in the data dir."
+    )
+    inference_url: str | None = Field(
+        None, description="OpenAI-compatible base URL for targets whose model is just a name."
+    )
+    egress: Names = Field(
+        (), description="Hosts and networks that models and data may be fetched from, comma-separated. Default: all but link-local and metadata addresses."
+    )
+    file_roots: Names = Field(
+        (), description="Folders that data sets given as local paths may lie in, comma-separated."
+    )
+    response_limit: int = Field(
+        32 * 2**20, description="Bytes of one model reply that are read at most.", ge=1024
+    )
+
+    @field_validator("egress", "file_roots", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def database(self) -> str:
+        """URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'evald.db'}"
+
+    @property
+    def clients(self) -> ClientSettings:
+        """The part that children get."""
+        fields = self.model_dump(include=set(ClientSettings.model_fields))
+        return ClientSettings(**{**fields, "data_dir": self.data_dir.resolve()})
