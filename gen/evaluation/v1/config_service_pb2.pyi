@@ -1,0 +1,128 @@
+from evaluation.v1 import config_pb2 as _config_pb2
+from evaluation.v1 import page_pb2 as _page_pb2
+from evaluation.v1 import rest_pb2 as _rest_pb2
+from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CreateConfigRequest(_message.Message):
+    __slots__ = ("config", "request_id", "validate_only")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    config: _config_pb2.Config
+    request_id: str
+    validate_only: bool
+    def __init__(self, config: _Optional[_Union[_config_pb2.Config, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class ListConfigsRequest(_message.Message):
+    __slots__ = ("page", "page_size", "sort", "filter", "search")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SORT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    page_size: int
+    sort: str
+    filter: ConfigFilter
+    search: ConfigSearch
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ConfigFilter, _Mapping]] = ..., search: _Optional[_Union[ConfigSearch, _Mapping]] = ...) -> None: ...
+
+class ListConfigsResponse(_message.Message):
+    __slots__ = ("object", "data", "pagination", "sort", "filter", "search")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    PAGINATION_FIELD_NUMBER: _ClassVar[int]
+    SORT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    object: str
+    data: _containers.RepeatedCompositeFieldContainer[_config_pb2.Config]
+    pagination: _page_pb2.Pagination
+    sort: str
+    filter: ConfigFilter
+    search: ConfigSearch
+    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_config_pb2.Config, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ConfigFilter, _Mapping]] = ..., search: _Optional[_Union[ConfigSearch, _Mapping]] = ...) -> None: ...
+
+class ConfigFilter(_message.Message):
+    __slots__ = ("namespace", "name", "project", "type", "created_at", "inline_created_at", "custom_fields")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    INLINE_CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    CUSTOM_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    project: str
+    type: str
+    created_at: str
+    inline_created_at: _page_pb2.DateTimeFilter
+    custom_fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., project: _Optional[str] = ..., type: _Optional[str] = ..., created_at: _Optional[str] = ..., inline_created_at: _Optional[_Union[_page_pb2.DateTimeFilter, _Mapping]] = ..., custom_fields: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ConfigSearch(_message.Message):
+    __slots__ = ("id", "name", "namespace", "type", "tasks", "groups", "params", "description", "project", "custom_fields", "ownership", "created_at", "updated_at")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    CUSTOM_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    OWNERSHIP_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    id: _containers.RepeatedScalarFieldContainer[str]
+    name: _containers.RepeatedScalarFieldContainer[str]
+    namespace: _containers.RepeatedScalarFieldContainer[str]
+    type: _containers.RepeatedScalarFieldContainer[str]
+    tasks: _containers.RepeatedScalarFieldContainer[str]
+    groups: _containers.RepeatedScalarFieldContainer[str]
+    params: _containers.RepeatedScalarFieldContainer[str]
+    description: _containers.RepeatedScalarFieldContainer[str]
+    project: _containers.RepeatedScalarFieldContainer[str]
+    custom_fields: _containers.RepeatedScalarFieldContainer[str]
+    ownership: _containers.RepeatedScalarFieldContainer[str]
+    created_at: _page_pb2.DateRange
+    updated_at: _page_pb2.DateRange
+    def __init__(self, id: _Optional[_Iterable[str]] = ..., name: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., type: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[str]] = ..., params: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ...) -> None: ...
+
+class GetConfigRequest(_message.Message):
+    __slots__ = ("namespace", "name")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class UpdateConfigRequest(_message.Message):
+    __slots__ = ("namespace", "name", "config", "update_mask")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    config: _config_pb2.Config
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., config: _Optional[_Union[_config_pb2.Config, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class DeleteConfigRequest(_message.Message):
+    __slots__ = ("namespace", "name")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
