@@ -1,0 +1,86 @@
+"""The `evald` command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from evald import __version__
+from evald.errors import EvaldError
+from evald.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; ends with status 2 and one line when it cannot."""
+    given = parser().parse_args(arguments)
+    options = {k: v for k, v in vars(given).items() if k in Settings.model_fields and v is not None}
+    try:
+        settings = Settings(**options)
+        status = given.run(settings, given)
+    except ValidationError as e:
+        problems = (f"EVALD_{'.'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in e.errors())
+        sys.exit("evald: " + "; ".join(problems))
+    except EvaldError as e:
+        print(f"evald: {e.message}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(status)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line. Options win over EVALD_* variables."""
+    top = argparse.ArgumentParser(
+        prog="evald", description="A self-hosted evaluation service.", allow_abbrev=False
+    )
+    top.add_argument("--version", action="version", version=f"evald {__version__}")
+    commands = top.add_subparsers(metavar="command", required=True)
+
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--data-dir", type=Path, help="folder of everything that evald keeps")
+    listen = argparse.ArgumentParser(add_help=False, parents=[place])
+    listen.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    listen.add_argument("--grpc-port", type=int, help="port of the gRPC server (default: 50051)")
+
+    up = commands.add_parser(
+        "up", parents=[listen], help="run the server and its REST gateway in the foreground"
+    )
+    up.add_argument("--rest-port", type=int, help="port of the REST gateway (default: 7331)")
+    up.set_defaults(run=_up)
+
+    serve = commands.add_parser("serve", parents=[listen], help="run the gRPC server alone")
+    serve.set_defaults(run=_serve)
+
+    datasets = commands.add_parser("datasets", help="keep data sets in the embedded store")
+    actions = datasets.add_subparsers(metavar="action", required=True)
+    put = actions.add_parser(
+        "put",
+        parents=[place],
+        help="store files as a data set, readable as hf://datasets/NAMESPACE/NAME",
+    )
+    put.add_argument("name", metavar="NAMESPACE/NAME")
+    put.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    put.set_defaults(run=_put)
+    return top
+
+
+def _up(settings: Settings, given: argparse.Namespace) -> int:
+    from evald.app import run
+
+    return asyncio.run(run(settings, gateway=True))
+
+
+def _serve(settings: Settings, given: argparse.Namespace) -> int:
+    from evald.app import run
+
+    return asyncio.run(run(settings, gateway=False))
+
+
+def _put(settings: Settings, given: argparse.Namespace) -> int:
+    from evald.clients.embedded import put
+
+    print(put(settings.data_dir, given.name, given.files))
+    return 0

@@ -1,0 +1,116 @@
+"""Attempts: runs of jobs, and what the executor needs of the store to make them.
+
+Every write of an attempt names its `Fence`. A write whose fence no longer holds the job raises
+LeaseLost and changes nothing, so an attempt that was overtaken can do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from evald.domain.states import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job in the queue. `gpus` is how many it asks for."""
+
+    job_id: str
+    status: str
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Names one attempt of one job by one worker."""
+
+    job_id: str
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker that has claimed a job needs to know of it. `max_runtime` is in seconds."""
+
+    fence: Fence
+    target: Mapping[str, Any] = field(repr=False)
+    config: Mapping[str, Any] = field(repr=False)
+    max_runtime: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an attempt is. `progress` is in percent, None while it cannot be told."""
+
+    processed: int = 0
+    progress: float | None = None
+    task_status: Mapping[str, str] = field(default_factory=dict)
+
+
+class StoredSample(Protocol):
+    """A sample as it is kept: `item`, `sample`, `scores`, `parts` and `error` are JSON texts."""
+
+    task: str
+    index: int
+    item: str
+    sample: str | None
+    scores: str
+    parts: str | None
+    error: str | None
+
+
+class JobQueue(Protocol):
+    """The jobs that wait or run."""
+
+    def waiting(self) -> list[Waiting]:
+        """Jobs that may start now, oldest first."""
+
+    def hold(self, job_ids: Sequence[str]) -> None:
+        """Shows created jobs that no slot or GPU is free for as pending."""
+
+    def claim(
+        self,
+        job_id: str,
+        worker: str,
+        *,
+        devices: Sequence[str],
+        lease_seconds: float,
+        files_url: str,
+    ) -> Claim | None:
+        """Takes a waiting job, or answers None when somebody else was faster."""
+
+    def renew(self, worker: str, *, lease_seconds: float) -> dict[str, JobStatus]:
+        """Renews every lease of a worker; answers the state of each job that it still holds."""
+
+    def finish(
+        self,
+        fence: Fence,
+        status: JobStatus,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: Mapping[str, Any] | None = None,
+        task_status: Mapping[str, str] | None = None,
+        launched: bool = True,
+    ) -> JobStatus:
+        """Ends the job; answers the state that it ended in. Raises LeaseLost."""
+
+    def release(self, fence: Fence, *, counted: bool, error: Mapping[str, Any]) -> JobStatus:
+        """Gives a job back to the queue after an attempt that did not end it. Raises LeaseLost."""
+
+    def rescue(self, *, worker: str | None = None) -> list[str]:
+        """Takes jobs from workers that died. Answers their ids."""
+
+
+class SampleLog(Protocol):
+    """The samples of jobs, as attempts write and read them."""
+
+    def record(self, fence: Fence, batch: Sequence[Mapping[str, Any]], standing: Standing) -> None:
+        """Stores samples and how far the attempt is, at once. Raises LeaseLost."""
+
+    def count(self, job_id: str) -> int: ...
+
+    def read(self, job_id: str, task: str | None = None) -> Iterator[StoredSample]:
+        """The samples of a job by task and row number."""

@@ -1,0 +1,165 @@
+"""Documents: entities in their plain form, as REST shows them. What is filled in, and what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from evald.domain import ids
+from evald.domain.references import DEFAULT_NAMESPACE, check_name
+from evald.errors import InvalidArgument, Violation
+
+Document = dict[str, Any]
+
+SCHEMA_VERSION = "1.0"
+
+BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "schema_version", "type_prefix"})
+"""Members that only evald sets; what a request says of them is dropped."""
+
+MODEL_MEMBERS = frozenset(
+    {"model", "query_embedding_model", "index_embedding_model", "reranker_model"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Fills in what a new entity gets from the server. The clock and ids are injected for tests."""
+
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_id: Callable[[str], str] = ids.new_id
+
+    def entity(self, document: Mapping[str, Any], prefix: str) -> Document:
+        """A new target, config, model or data set: id, name, namespace, times and defaults.
+
+        Raises InvalidArgument when the name or namespace cannot be one.
+        """
+        made = {k: v for k, v in document.items() if k not in BOOKKEEPING}
+        entity_id = self.new_id(prefix)
+        moment = self.clock().astimezone(UTC).replace(tzinfo=None)
+        written = moment.isoformat(timespec="microseconds")
+        made.update(
+            id=entity_id,
+            name=document.get("name") or entity_id,
+            namespace=document.get("namespace") or DEFAULT_NAMESPACE,
+            created_at=written,
+            updated_at=written,
+            custom_fields=document.get("custom_fields") or {},
+        )
+        check_name(made["name"], "name")
+        check_name(made["namespace"], "namespace")
+        return {k: self._member(k, v) for k, v in made.items()}
+
+    def _member(self, key: str, value: Any) -> Any:
+        """Gives inline models and data sets, at any depth of the typed members, an identity."""
+        if not isinstance(value, dict) or key in {
+            "custom_fields",
+            "params",
+            "ownership",
+            "metrics",
+        }:
+            return value
+        if key in MODEL_MEMBERS:
+            model = self.entity(value, ids.MODEL)
+            model.update(schema_version=SCHEMA_VERSION, type_prefix=ids.MODEL)
+            model.setdefault("version_id", "main")
+            model.setdefault("version_tags", [])
+            if endpoint := model.get("api_endpoint"):
+                model["api_endpoint"] = {"format": "nim", **endpoint}
+            return model
+        if key == "dataset":
+            dataset = self.entity(value, ids.DATASET)
+            dataset.update(schema_version=SCHEMA_VERSION)
+            dataset.setdefault("version_id", "main")
+            dataset.setdefault("version_tags", [])
+            return dataset
+        if key == "tasks":
+            return {
+                name: {k: self._member(k, v) for k, v in task.items()}
+                for name, task in value.items()
+            }
+        if key in {"retriever", "rag", "pipeline"}:
+            return {k: self._member(k, v) for k, v in value.items()}
+        return value
+
+
+def check_target(target: Mapping[str, Any]) -> None:
+    """Raises InvalidArgument unless the target's type is said and its member is there and usable."""
+    kind = target.get("type")
+    if not kind:
+        raise InvalidArgument.of(
+            "type", "say what is evaluated: model, cached_outputs, rows, dataset, retriever or rag"
+        )
+    member = target.get(kind)
+    if not member:
+        raise InvalidArgument.of(kind, f"a target of type {kind!r} needs {kind!r}")
+    violations = list(_violations(kind, kind, member))
+    if violations:
+        raise InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in violations), violations)
+
+
+def check_datasets(config: Mapping[str, Any]) -> None:
+    """Raises InvalidArgument when a data set of a config's task lacks its files."""
+    violations = [
+        violation
+        for name, task in (config.get("tasks") or {}).items()
+        if isinstance(task.get("dataset"), dict)
+        for violation in _violations("dataset", f"tasks.{name}.dataset", task["dataset"])
+    ]
+    if violations:
+        raise InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in violations), violations)
+
+
+def _violations(kind: str, path: str, member: Any) -> list[Violation]:
+    if kind == "model" and isinstance(member, Mapping):
+        endpoint = member.get("api_endpoint")
+        if endpoint is None:
+            if member.get("artifact"):
+                return []
+            return [Violation(f"{path}.api_endpoint", "say where the model is served")]
+        return [
+            *_url(f"{path}.api_endpoint.url", endpoint.get("url")),
+            *(
+                []
+                if endpoint.get("model_id")
+                else [Violation(f"{path}.api_endpoint.model_id", "say which model to ask")]
+            ),
+        ]
+    if kind in {"cached_outputs", "dataset"} and isinstance(member, Mapping):
+        limit = member.get("limit")
+        return [
+            *(
+                []
+                if member.get("files_url")
+                else [
+                    Violation(
+                        f"{path}.files_url",
+                        f"Dataset {member.get('name') or ''} is not in the expected format; it "
+                        "needs to have the files_url property set",
+                    )
+                ]
+            ),
+            *(
+                [Violation(f"{path}.limit", f"{limit} is not a number of rows from 1")]
+                if limit is not None and limit < 1
+                else []
+            ),
+        ]
+    return []
+
+
+def _url(path: str, url: str | None) -> list[Violation]:
+    if not url:
+        return [Violation(path, "say where the model is served")]
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        return [Violation(path, f"{url[:200]!r} is not an http or https URL")]
+    if parts.username or parts.password:
+        return [Violation(path, "give credentials in api_key, not in the URL")]
+    return []

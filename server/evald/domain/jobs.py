@@ -1,0 +1,198 @@
+"""Jobs: create, watch, cancel, delete; and their results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from evald.domain import ids
+from evald.domain.documents import SCHEMA_VERSION, Document
+from evald.domain.entities import Entities, Vault
+from evald.domain.listing import ListQuery, Page
+from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
+from evald.domain.states import FINAL
+from evald.errors import Conflict, InvalidArgument
+
+SORTS = ("created_at", "updated_at")
+
+
+class JobRepository(Protocol):
+    """Where jobs are kept."""
+
+    def add(self, job: Document) -> Document:
+        """Raises Conflict when the request id was used for another job."""
+
+    def get(self, job_id: str) -> Document: ...
+
+    def page(self, query: ListQuery) -> Page: ...
+
+    def cancel(self, job_id: str) -> Document: ...
+
+    def delete(self, job_id: str) -> None: ...
+
+    def result(self, job_id: str) -> Document: ...
+
+    def get_result(self, result_id: str) -> Document: ...
+
+    def result_page(self, query: ListQuery) -> Page: ...
+
+
+class SampleRepository(Protocol):
+    """Where samples are kept."""
+
+    def page(self, job_id: str, task: str | None, query: ListQuery) -> Page: ...
+
+
+class Runner(Protocol):
+    """What runs jobs."""
+
+    def check(self, gpus: int) -> None:
+        """Raises InvalidArgument when no more than that could ever be leased here."""
+
+    def wake(self) -> None:
+        """There is something new in the queue."""
+
+    def cancel(self, job_id: str) -> None:
+        """Ends the job's attempt if it runs here."""
+
+    def forget(self, job_id: str) -> None:
+        """Removes the files of a deleted job."""
+
+
+class Jobs:
+    """What can be done with jobs. `fits` raises InvalidArgument when a target and a config cannot
+    work together."""
+
+    def __init__(
+        self,
+        repository: JobRepository,
+        samples: SampleRepository,
+        targets: Entities,
+        configs: Entities,
+        vault: Vault,
+        runner: Runner,
+        fits: Callable[[Mapping[str, Any], Mapping[str, Any]], None],
+        *,
+        new_id: Callable[[str], str] = ids.new_id,
+    ) -> None:
+        self._repository = repository
+        self._samples = samples
+        self._targets = targets
+        self._configs = configs
+        self._vault = vault
+        self._runner = runner
+        self._fits = fits
+        self._new_id = new_id
+
+    def create(
+        self, document: Document, *, request_id: str | None = None, validate_only: bool = False
+    ) -> Document:
+        """Queues a job. Raises InvalidArgument, NotFound or Conflict."""
+        target = self._part(document, "target", self._targets, ids.TARGET)
+        config = self._part(document, "config", self._configs, ids.CONFIG)
+        self._fits(target, config)
+        gpus = int((config.get("params") or {}).get("gpus") or 0)
+        self._runner.check(gpus)
+        max_runtime = document.get("max_runtime")
+        if max_runtime is not None and max_runtime < 1:
+            raise InvalidArgument.of(
+                "max_runtime", f"{max_runtime} is not a number of seconds from 1"
+            )
+        namespace = document.get("namespace") or DEFAULT_NAMESPACE
+        check_name(namespace, "namespace")
+        job = {
+            "id": self._new_id(ids.JOB),
+            "namespace": namespace,
+            "target": target,
+            "config": config,
+            "gpus": gpus,
+            "max_runtime": max_runtime,
+            "custom_fields": document.get("custom_fields") or {},
+            **{k: document.get(k) for k in ("description", "project", "ownership")},
+            "request_id": request_id or None,
+            "request_digest": digest(document) if request_id else None,
+        }
+        if validate_only:
+            kept = ("namespace", "target", "config", "custom_fields", "max_runtime")
+            return self._masked({k: job[k] for k in kept if job[k] is not None})
+        stored = self._repository.add(job)
+        self._runner.wake()
+        return self._masked(stored)
+
+    def get(self, job_id: str) -> Document:
+        """Raises NotFound."""
+        return self._masked(self._repository.get(job_id))
+
+    def status(self, job_id: str) -> Document:
+        """What a job says of itself. Raises NotFound."""
+        job = self._repository.get(job_id)
+        details = {"status": job["status"], **job["status_details"]}
+        return {**details, "error": job["error"]} if "error" in job else details
+
+    def page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
+        """Raises InvalidArgument naming the parameter that is wrong."""
+        query = ListQuery.parse(request, SORTS)
+        page = self._repository.page(query)
+        return query, Page([self._masked(dict(job)) for job in page.entries], page.total)
+
+    def cancel(self, job_id: str) -> Document:
+        """Asks for the end of a job; one that has ended stays as it is. Raises NotFound."""
+        job = self._repository.cancel(job_id)
+        self._runner.cancel(job_id)
+        return self._masked(job)
+
+    def delete(self, job_id: str) -> None:
+        """Deletes a job with its result, samples and files. Raises NotFound, or Conflict when the
+        job runs."""
+        if self._repository.get(job_id)["status"] not in FINAL:
+            cancelled = self._repository.cancel(job_id)
+            self._runner.cancel(job_id)
+            if cancelled["status"] not in FINAL:
+                raise Conflict(
+                    f"job {job_id!r} was running and is being cancelled; delete it once it has ended"
+                )
+        self._repository.delete(job_id)
+        self._runner.forget(job_id)
+
+    def result(self, job_id: str) -> Document:
+        """The result of a job that has started. Raises NotFound."""
+        return self._repository.result(job_id)
+
+    def get_result(self, result_id: str) -> Document:
+        """Raises NotFound."""
+        return self._repository.get_result(result_id)
+
+    def result_page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
+        """Raises InvalidArgument naming the parameter that is wrong."""
+        query = ListQuery.parse(request, SORTS)
+        return query, self._repository.result_page(query)
+
+    def sample_page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
+        """The samples of `job_id`, of its `task` if given. Raises NotFound or InvalidArgument."""
+        query = ListQuery.parse(request, SORTS)
+        return query, self._samples.page(request["job_id"], request.get("task"), query)
+
+    def _part(self, document: Document, key: str, entities: Entities, prefix: str) -> Document:
+        """The target or config of a job, by reference or inline."""
+        given = document.get(key)
+        if not given:
+            raise InvalidArgument.of(key, f"give 'namespace/name' of a {key}, or the {key} itself")
+        if isinstance(given, str):
+            part = entities.sealed(parse_reference(given, key))
+        else:
+            try:
+                part = entities.make(given)
+            except InvalidArgument as e:
+                raise e.under(key) from e
+        return {**part, "schema_version": SCHEMA_VERSION, "type_prefix": prefix}
+
+    def _masked(self, job: Document) -> Document:
+        return {**job, **{k: self._vault.mask(job[k]) for k in ("target", "config") if k in job}}
+
+
+def digest(document: Document) -> str:
+    """A fingerprint of a request, to tell a repeated one from another."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,223 @@
+"""One attempt: carries a claimed job through its run to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+from typing import Any, Protocol
+
+import structlog
+
+from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog, Standing
+from evald.domain.states import JobStatus
+from evald.errors import EvaluationError, LeaseLost
+from evald.executor import events
+from evald.executor.backend import Backend, ChildDied, JobSpec, Run
+from evald.executor.output import Output
+from evald.settings import ClientSettings
+
+log = structlog.get_logger()
+
+PROGRESS_SECONDS = 0.5
+"""Progress that no sample carries is written at most this often."""
+
+
+class Vault(Protocol):
+    """Makes secrets readable."""
+
+    def reveal(self, document: Any) -> Any:
+        """A document with its secrets readable. Raises EvaluationError of kind `secret`."""
+
+
+class Attempt:
+    """Runs one claimed job on the calling thread; `stop` may be called from any other.
+
+    It ends in exactly one of three ways: the job is finished, the job is given back to the queue,
+    or the lease was lost, and then nothing more is written.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        devices: tuple[str, ...],
+        queue: JobQueue,
+        samples: SampleLog,
+        backend: Backend,
+        vault: Vault,
+        output: Output,
+        clients: ClientSettings,
+        grace: float,
+        max_runtime: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.fence: Fence = claim.fence
+        self.deadline = clock() + (claim.max_runtime or max_runtime)
+        self._claim = claim
+        self._devices = devices
+        self._queue = queue
+        self._samples = samples
+        self._backend = backend
+        self._vault = vault
+        self._output = output
+        self._clients = clients
+        self._grace = grace
+        self._limit = claim.max_runtime or max_runtime
+        self._clock = clock
+        self._written = clock()
+        tasks = dict.fromkeys(claim.config.get("tasks") or {}, "pending")
+        self._standing = Standing(task_status=tasks)
+        self._lock = Lock()
+        self._run: Run | None = None
+        self._reason: str | None = None
+
+    @property
+    def job_id(self) -> str:
+        return self.fence.job_id
+
+    def stop(self, reason: str) -> None:
+        """Ends the run: `cancelled`, `deadline`, `drained` or `lost`. The first reason counts."""
+        with self._lock:
+            self._reason = self._reason or reason
+            if self._run is not None:
+                self._run.stop(self._grace)
+
+    def run(self) -> None:
+        """Returns when the job has ended, was given back, or was lost."""
+        with structlog.contextvars.bound_contextvars(job=self.job_id, attempt=self.fence.attempt):
+            log.info("attempt started", devices=list(self._devices))
+            try:
+                status = self._end(self._carry())
+                log.info("attempt ended", status=str(status))
+            except LeaseLost as e:
+                self.stop("lost")
+                log.warning("lease lost", cause=e.message)
+            except Exception as e:
+                log.error("attempt broke", exc_info=e)
+                self.stop("lost")
+                error = {"kind": "server", "message": "the server failed to carry the job"}
+                self._queue.release(self.fence, counted=True, error=error)
+            finally:
+                self._output.close()
+
+    def _carry(self) -> events.Done | events.Failed | ChildDied:
+        """Runs the job to its last event."""
+        try:
+            spec = self._spec()
+        except EvaluationError as e:
+            return events.Failed({"kind": e.kind, "message": e.message, "launch": True})
+        run = self._backend.start(spec)
+        with self._lock:
+            self._run = run
+            if self._reason is not None:
+                run.stop(self._grace)
+        try:
+            for event in run.events():
+                match event:
+                    case events.Done() | events.Failed():
+                        return event
+                    case _:
+                        self._take(event)
+        except ChildDied as e:
+            return e
+        return ChildDied("protocol", "the child ended without a result")
+
+    def _spec(self) -> JobSpec:
+        config = self._vault.reveal(with_files(self._claim.config))
+        target = self._vault.reveal(with_files(self._claim.target))
+        return JobSpec(
+            job_id=self.job_id,
+            attempt=self.fence.attempt,
+            config=config,
+            target=target,
+            clients=self._clients,
+            devices=self._devices,
+            kept=self._output.keep(self._samples),
+        )
+
+    def _take(self, event: events.Event) -> None:
+        match event:
+            case events.Samples():
+                columns = events.SampleText.__slots__
+                batch = [{c: getattr(s, c) for c in columns} for s in event.batch]
+                self._write(batch)
+            case events.Progress():
+                done = event.processed / event.total * 100 if event.total else None
+                self._standing = replace(
+                    self._standing, processed=event.processed, progress=done and min(done, 100.0)
+                )
+                if self._clock() - self._written >= PROGRESS_SECONDS:
+                    self._write()
+            case events.Task():
+                states = {**self._standing.task_status, event.name: event.status}
+                self._standing = replace(self._standing, task_status=states)
+                self._write()
+            case events.Log():
+                self._output.log(event.at, event.level, event.message)
+
+    def _write(self, batch: list[dict[str, Any]] | None = None) -> None:
+        self._samples.record(self.fence, batch or [], self._standing)
+        self._written = self._clock()
+
+    def _end(self, last: events.Done | events.Failed | ChildDied) -> JobStatus:
+        match last:
+            case events.Done(result=result):
+                self._write()
+                self._output.publish(self._samples, result=result)
+                return self._finish(JobStatus.COMPLETED, result=result)
+            case events.Failed(error=error):
+                launched = not error.get("launch")
+                told = {k: v for k, v in error.items() if k != "launch"}
+                self._output.log(time.time(), "error", f"{told['kind']}: {told['message']}")
+                self._output.publish(self._samples, error=told)
+                return self._finish(JobStatus.FAILED, error=told, launched=launched)
+        return self._died(last)
+
+    def _died(self, death: ChildDied) -> JobStatus:
+        error = {"kind": death.kind, "message": str(death)}
+        match self._reason:
+            case "cancelled":
+                self._output.log(time.time(), "info", "cancelled")
+                self._output.publish(self._samples)
+                return self._finish(JobStatus.CANCELLED)
+            case "deadline":
+                error = {
+                    "kind": "deadline",
+                    "message": f"the job ran for more than {self._limit:g} s; give it a greater "
+                    "max_runtime, or fewer samples",
+                }
+                self._output.log(time.time(), "error", error["message"])
+                self._output.publish(self._samples, error=error)
+                return self._finish(JobStatus.FAILED, error=error)
+            case "drained":
+                return self._queue.release(self.fence, counted=False, error=error)
+            case "lost":
+                raise LeaseLost
+        self._output.log(time.time(), "error", f"{death.kind}: {death}")
+        status = self._queue.release(self.fence, counted=True, error=error)
+        if status == JobStatus.FAILED:
+            self._output.publish(self._samples, error=error)
+        return status
+
+    def _finish(self, status: JobStatus, **said: Any) -> JobStatus:
+        return self._queue.finish(self.fence, status, task_status=self._task_status(status), **said)
+
+    def _task_status(self, status: JobStatus) -> dict[str, str]:
+        """A task that was under way when the job failed has failed too."""
+        states = dict(self._standing.task_status)
+        if status == JobStatus.FAILED:
+            states = {t: "failed" if s == "running" else s for t, s in states.items()}
+        return states
+
+
+def with_files(document: Any, key: str = "") -> Any:
+    """A document in which data sets given as `namespace/name` are given by where their files are."""
+    if key == "dataset" and isinstance(document, str):
+        return {"files_url": f"hf://datasets/{document}"}
+    if isinstance(document, dict):
+        return {k: with_files(v, k) for k, v in document.items() if k != "rows"} | (
+            {"rows": document["rows"]} if "rows" in document else {}
+        )
+    return document

@@ -1,0 +1,194 @@
+"""The executor: a pool of threads, each of which carries one attempt from claim to finish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock, Thread
+from typing import Protocol
+
+import structlog
+
+from evald.domain.attempts import Claim, JobQueue
+from evald.domain.states import JobStatus
+from evald.errors import EvaldError
+from evald.executor.attempt import Attempt
+from evald.executor.backend import Backend
+from evald.executor.gpus import Gpus, Lease
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.5
+"""How often the queue is looked at when nobody says that there is something new."""
+
+
+class MakeAttempt(Protocol):
+    """Makes the attempt of a claim."""
+
+    def __call__(self, claim: Claim, devices: tuple[str, ...]) -> Attempt: ...
+
+
+class Executor:
+    """Places waiting jobs on free slots and GPUs, oldest first, and runs them.
+
+    One thread places, so that a slot and the GPUs of a job are taken together; one keeps: it renews
+    the leases at a third of their time, ends attempts that were cancelled, overtaken or ran too
+    long, and rescues jobs of workers that died.
+    """
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        backend: Backend,
+        gpus: Gpus,
+        make_attempt: MakeAttempt,
+        files_url: Callable[[str], str],
+        *,
+        worker: str,
+        slots: int,
+        lease_seconds: float,
+    ) -> None:
+        self._queue = queue
+        self._backend = backend
+        self._gpus = gpus
+        self._make_attempt = make_attempt
+        self._files_url = files_url
+        self._worker = worker
+        self._slots = slots
+        self._lease_seconds = lease_seconds
+        self._attempts: dict[str, Attempt] = {}
+        self._lock = Lock()
+        self._news = Event()
+        self._closing = Event()
+        self._ended = Event()
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="attempt")
+        self._placer = Thread(target=self._place_forever, name="placer", daemon=True)
+        self._keeper = Thread(target=self._keep_forever, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Takes up what this worker held when it died, and begins to place jobs."""
+        rescued = self._queue.rescue(worker=self._worker)
+        if rescued:
+            log.info("jobs rescued", jobs=rescued)
+        self._placer.start()
+        self._keeper.start()
+
+    def wake(self) -> None:
+        """There is something new in the queue."""
+        self._news.set()
+
+    def cancel(self, job_id: str) -> None:
+        """Ends the job's attempt if it runs here."""
+        with self._lock:
+            attempt = self._attempts.get(job_id)
+        if attempt is not None:
+            attempt.stop("cancelled")
+
+    def stop(self, grace: float) -> None:
+        """Places nothing more, lets attempts run for `grace` seconds, and gives the others back to
+        the queue. Every child has ended when it returns."""
+        self._closing.set()
+        self._news.set()
+        self._placer.join()
+        deadline = time.monotonic() + grace
+        while self._attempts and time.monotonic() < deadline:
+            self._ended.clear()
+            if self._attempts:
+                self._ended.wait(deadline - time.monotonic())
+        with self._lock:
+            left = list(self._attempts.values())
+        for attempt in left:
+            attempt.stop("drained")
+        self._pool.shutdown(wait=True)
+        self._keeper.join()
+        self._backend.close()
+
+    def _place_forever(self) -> None:
+        while not self._closing.is_set():
+            self._news.clear()
+            try:
+                self._place()
+            except EvaldError as e:
+                log.warning("queue unreachable", cause=e.message)
+            except Exception as e:
+                log.error("placing failed", exc_info=e)
+            self._news.wait(POLL_SECONDS)
+
+    def _place(self) -> None:
+        held = []
+        for job in self._queue.waiting():
+            if self._closing.is_set():
+                return
+            lease = self._gpus.lease(job.gpus) if len(self._attempts) < self._slots else None
+            if lease is not None:
+                self._begin(job.job_id, lease)
+            elif job.status == JobStatus.CREATED:
+                held.append(job.job_id)
+        if held:
+            self._queue.hold(held)
+
+    def _begin(self, job_id: str, lease: Lease) -> None:
+        """Claims a job for which there is a slot and GPUs, and hands it to a thread."""
+        claim = None
+        try:
+            claim = self._queue.claim(
+                job_id,
+                self._worker,
+                devices=lease.visible,
+                lease_seconds=self._lease_seconds,
+                files_url=self._files_url(job_id),
+            )
+        finally:
+            if claim is None:
+                lease.release()
+        if claim is not None:
+            attempt = self._make_attempt(claim, lease.visible)
+            with self._lock:
+                self._attempts[job_id] = attempt
+            self._pool.submit(self._carry, attempt, lease)
+
+    def _carry(self, attempt: Attempt, lease: Lease) -> None:
+        try:
+            attempt.run()
+        except Exception as e:
+            log.error("attempt broke", job=attempt.job_id, exc_info=e)
+        finally:
+            lease.release()
+            with self._lock:
+                del self._attempts[attempt.job_id]
+            self._ended.set()
+            self._news.set()
+
+    def _keep_forever(self) -> None:
+        interval = min(POLL_SECONDS, self._lease_seconds / 3)
+        renewed = time.monotonic()
+        while not (self._closing.is_set() and not self._attempts):
+            time.sleep(interval)
+            now = time.monotonic()
+            with self._lock:
+                attempts = list(self._attempts.values())
+            for attempt in attempts:
+                if now > attempt.deadline:
+                    attempt.stop("deadline")
+            if now - renewed < self._lease_seconds / 3:
+                continue
+            try:
+                self._keep(attempts)
+                renewed = now
+            except EvaldError as e:
+                log.warning("leases not renewed", cause=e.message)
+            except Exception as e:
+                log.error("keeping failed", exc_info=e)
+
+    def _keep(self, attempts: list[Attempt]) -> None:
+        held = self._queue.renew(self._worker, lease_seconds=self._lease_seconds)
+        for attempt in attempts:
+            match held.get(attempt.job_id):
+                case None:
+                    attempt.stop("lost")
+                case JobStatus.CANCELLING:
+                    attempt.stop("cancelled")
+        if rescued := self._queue.rescue():
+            log.info("jobs rescued", jobs=rescued)
+            self._news.set()

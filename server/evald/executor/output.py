@@ -1,0 +1,140 @@
+"""What a job leaves behind: its log while it runs, and its files at the end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import orjson
+
+from evald.domain.attempts import SampleLog, StoredSample
+
+LOG_LIMIT = 16 * 2**20
+"""Bytes of a job's log; what comes later is left out, which its last line says."""
+
+
+class Artifacts(Protocol):
+    """Where the files of jobs are kept."""
+
+    def url(self, job_id: str) -> str: ...
+
+    def writer(self, job_id: str) -> AbstractContextManager[Path]:
+        """A folder to write into; what is there at the end of the block is published."""
+
+
+class Output:
+    """The output of one job. `documents` are written as they are, so secrets must be masked."""
+
+    def __init__(
+        self,
+        job_id: str,
+        folder: Path,
+        artifacts: Artifacts,
+        documents: Mapping[str, Mapping[str, Any]],
+        redact: Callable[[str], str],
+    ) -> None:
+        self._job_id = job_id
+        self._folder = folder
+        self._artifacts = artifacts
+        self._documents = documents
+        self._redact = redact
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log: BinaryIO = log_path(folder).open("ab")
+        self._published = False
+
+    def log(self, at: float, level: str, message: str) -> None:
+        """Adds a line to the job's log. `at` is in seconds since 1970."""
+        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+        line = f"{moment} {level.upper()} {self._redact(message)}\n".encode()
+        if self._log.tell() <= LOG_LIMIT:
+            if self._log.tell() + len(line) > LOG_LIMIT:
+                line = f"{moment} WARNING the log is full; later lines are left out\n".encode()
+                line = line.ljust(LOG_LIMIT + 1 - self._log.tell())
+            self._log.write(line)
+            self._log.flush()
+
+    def keep(self, samples: SampleLog) -> Path | None:
+        """Writes what earlier attempts have scored for the next one to skip, if there is any."""
+        count = samples.count(self._job_id)
+        if not count:
+            return None
+        path = self._folder / "kept.jsonl"
+        with path.open("wb") as file:
+            for sample in samples.read(self._job_id):
+                file.write(kept_line(sample))
+        self.log(datetime.now(UTC).timestamp(), "info", f"resumed: {count} samples were kept")
+        return path
+
+    def publish(
+        self,
+        samples: SampleLog,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Writes the job's files and publishes them."""
+        with self._artifacts.writer(self._job_id) as folder:
+            for name, document in {
+                **self._documents,
+                **({"result": result} if result is not None else {}),
+                **({"error": error} if error is not None else {}),
+            }.items():
+                text = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+                (folder / f"{name}.json").write_bytes(text)
+            with (folder / "results.json").open("wb") as file:
+                for part in results_json(samples.read(self._job_id)):
+                    file.write(part)
+            log_path(folder).parent.mkdir(exist_ok=True)
+            shutil.copyfile(log_path(self._folder), log_path(folder))
+        self._published = True
+
+    def close(self) -> None:
+        """Closes the log; once the files are published, the running job's own folder goes."""
+        self._log.close()
+        if self._published:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def log_path(folder: Path) -> Path:
+    """Where a job's log is in its folder."""
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    return logs / "job.log"
+
+
+def kept_line(sample: StoredSample) -> bytes:
+    """A scored sample as the next attempt reads it."""
+    return (
+        f'{{"task":{orjson.dumps(sample.task).decode()},"index":{sample.index},'
+        f'"scores":{sample.scores},"parts":{sample.parts or "{}"},'
+        f'"error":{sample.error or "null"}}}\n'
+    ).encode()
+
+
+def results_json(samples: Iterator[StoredSample]) -> Iterator[bytes]:
+    """Parts of results.json: `{task: [{"item", "sample", "metrics"}, ...]}`.
+
+    A sample that could not be evaluated has no metrics and says why under `error`.
+    """
+    yield b"{"
+    task: str | None = None
+    for sample in samples:
+        if sample.task != task:
+            yield (b"" if task is None else b"],") + orjson.dumps(sample.task) + b":["
+        else:
+            yield b","
+        task = sample.task
+        metrics = {
+            metric: {"scores": {n: {"value": v, "stats": None} for n, v in scores.items()}}
+            for metric, scores in orjson.loads(sample.scores).items()
+        }
+        error = f',"error":{sample.error}' if sample.error else ""
+        yield (
+            f'{{"item":{sample.item},"sample":{sample.sample or "null"},'
+            f'"metrics":{orjson.dumps(metrics).decode()}{error}}}'
+        ).encode()
+    yield b"}" if task is None else b"]}"

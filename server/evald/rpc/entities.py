@@ -1,0 +1,65 @@
+"""TargetService and ConfigService."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evaluation.v1 import (
+    config_pb2,
+    config_service_pb2,
+    config_service_pb2_grpc,
+    page_pb2,
+    target_pb2,
+    target_service_pb2,
+    target_service_pb2_grpc,
+)
+
+from evald.domain.entities import Entities
+from evald.rpc.plain import to_document, to_message
+from evald.rpc.reply import deleted, listing
+
+
+class TargetServicer(target_service_pb2_grpc.TargetServiceServicer):
+    """Keeps targets."""
+
+    def __init__(self, targets: Entities) -> None:
+        self._targets = targets
+
+    def CreateTarget(self, request: Any, context: Any) -> target_pb2.Target:
+        created = self._targets.create(
+            to_document(request.target), validate_only=request.validate_only
+        )
+        return to_message(created, target_pb2.Target)
+
+    def GetTarget(self, request: Any, context: Any) -> target_pb2.Target:
+        return to_message(self._targets.get(request.namespace, request.name), target_pb2.Target)
+
+    def ListTargets(self, request: Any, context: Any) -> target_service_pb2.ListTargetsResponse:
+        asked = to_document(request)
+        return listing(asked, *self._targets.page(asked), target_service_pb2.ListTargetsResponse)
+
+    def DeleteTarget(self, request: Any, context: Any) -> page_pb2.DeleteResponse:
+        return deleted(self._targets.delete(request.namespace, request.name))
+
+
+class ConfigServicer(config_service_pb2_grpc.ConfigServiceServicer):
+    """Keeps configs."""
+
+    def __init__(self, configs: Entities) -> None:
+        self._configs = configs
+
+    def CreateConfig(self, request: Any, context: Any) -> config_pb2.Config:
+        created = self._configs.create(
+            to_document(request.config), validate_only=request.validate_only
+        )
+        return to_message(created, config_pb2.Config)
+
+    def GetConfig(self, request: Any, context: Any) -> config_pb2.Config:
+        return to_message(self._configs.get(request.namespace, request.name), config_pb2.Config)
+
+    def ListConfigs(self, request: Any, context: Any) -> config_service_pb2.ListConfigsResponse:
+        asked = to_document(request)
+        return listing(asked, *self._configs.page(asked), config_service_pb2.ListConfigsResponse)
+
+    def DeleteConfig(self, request: Any, context: Any) -> page_pb2.DeleteResponse:
+        return deleted(self._configs.delete(request.namespace, request.name))

@@ -1,0 +1,79 @@
+"""The one table of errors: what each is called over gRPC and over REST."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from evald import errors
+
+DOMAIN = "evald"
+
+
+class Answer(NamedTuple):
+    """How an error is told. `http` is the REST status, where the usual one of the code will not do."""
+
+    code: grpc.StatusCode
+    reason: str
+    http: int
+    retry_seconds: float | None = None
+
+
+TABLE: dict[type[Exception], Answer] = {
+    errors.InvalidArgument: Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", 422),
+    errors.NotFound: Answer(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", 404),
+    errors.AlreadyExists: Answer(grpc.StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS", 409),
+    errors.Conflict: Answer(grpc.StatusCode.FAILED_PRECONDITION, "CONFLICT", 409),
+    errors.Unimplemented: Answer(grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED", 501),
+    errors.ResourceExhausted: Answer(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED", 429, 1.0
+    ),
+    errors.Unavailable: Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 503, 1.0),
+    errors.DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", 504),
+    errors.LeaseLost: Answer(grpc.StatusCode.ABORTED, "LEASE_LOST", 409),
+    NotImplementedError: Answer(grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED", 501),
+    errors.EvaluationError: Answer(grpc.StatusCode.INVALID_ARGUMENT, "EVALUATION_ERROR", 422),
+}
+
+UNEXPECTED = Answer(grpc.StatusCode.INTERNAL, "INTERNAL", 500)
+UNEXPECTED_MESSAGE = "evald failed to answer; its log has the cause under this request id"
+UNIMPLEMENTED_MESSAGE = "this server does not do that yet"
+
+
+def to_status(error: Exception) -> status_pb2.Status:
+    """The rich status of an error. What is not in the table says nothing of its cause."""
+    answer = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), UNEXPECTED)
+    match error:
+        case errors.EvaldError():
+            message = error.message
+        case NotImplementedError():
+            message = UNIMPLEMENTED_MESSAGE
+        case _:
+            message = UNEXPECTED_MESSAGE
+    details: list[Message] = [
+        error_details_pb2.ErrorInfo(
+            reason=answer.reason, domain=DOMAIN, metadata={"http_status": str(answer.http)}
+        )
+    ]
+    if isinstance(error, errors.InvalidArgument) and error.violations:
+        bad = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad.field_violations.add(field=violation.field, description=violation.message)
+        details.append(bad)
+    if answer.retry_seconds is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(int(answer.retry_seconds * 1000))
+        details.append(retry)
+    return status_pb2.Status(
+        code=code_pb2.Code.Value(answer.code.name), message=message, details=map(_pack, details)
+    )
+
+
+def _pack(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed

@@ -1,0 +1,130 @@
+"""What happens around every call: its request id, its deadline, its errors, one log line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import structlog
+from grpc_status import rpc_status
+
+from evald.errors import DeadlineExceeded, EvaldError, ResourceExhausted
+from evald.rpc.errors import to_status
+
+log = structlog.get_logger()
+
+REQUEST_ID = "x-request-id"
+
+QUIET = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Wraps unary calls, which run on the server's threads, and streams, which run on its loop.
+
+    `max_streams` streams may be open at once; further ones are told to come back, so that unary
+    calls never wait for a stream to end.
+    """
+
+    def __init__(self, *, max_streams: int) -> None:
+        self._max_streams = max_streams
+        self._streams = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[Any], Awaitable[Any]],
+        call: Any,
+    ) -> Any:
+        handler = await continuation(call)
+        if handler is None or call.method.startswith(QUIET):
+            return handler
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(call.method, handler.unary_unary),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(call.method, handler.unary_stream),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        raise NotImplementedError(f"{call.method} streams requests")
+
+    def _unary(self, method: str, answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def wrapped(request: Any, context: Any) -> Any:
+            with Call(method, context) as call:
+                if (context.time_remaining() or 1.0) <= 0:
+                    call.fail(DeadlineExceeded())
+                try:
+                    return answer(request, context)
+                except Exception as e:
+                    call.fail(e)
+
+        return wrapped
+
+    def _stream(
+        self, method: str, answer: Callable[[Any, Any], AsyncIterator[Any]]
+    ) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        async def wrapped(request: Any, context: Any) -> AsyncIterator[Any]:
+            with Call(method, context) as call:
+                status = None
+                if self._streams >= self._max_streams:
+                    status = call.told(
+                        ResourceExhausted(f"{self._max_streams} streams are open; try again later")
+                    )
+                else:
+                    self._streams += 1
+                    try:
+                        async for message in answer(request, context):
+                            yield message
+                    except Exception as e:
+                        status = call.told(e)
+                    finally:
+                        self._streams -= 1
+                if status is not None:
+                    context.set_trailing_metadata(call.trailing(status))
+                    await context.abort(status.code, status.details)
+
+        return wrapped
+
+
+class Call:
+    """One call: binds its request id to the log, and writes its line at the end."""
+
+    def __init__(self, method: str, context: Any) -> None:
+        self._method = method
+        self._context = context
+        self._code = "OK"
+        sent = {k: v for k, v in context.invocation_metadata() or () if k == REQUEST_ID}
+        self.request_id = str(sent.get(REQUEST_ID) or uuid4())[:128]
+
+    def __enter__(self) -> Call:
+        self._started = time.monotonic()
+        structlog.contextvars.bind_contextvars(request_id=self.request_id)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        elapsed = (time.monotonic() - self._started) * 1000
+        log.info("call", method=self._method, code=self._code, ms=round(elapsed, 1))
+        structlog.contextvars.unbind_contextvars("request_id")
+
+    def told(self, error: Exception) -> Any:
+        """The gRPC status of an error; an unexpected one is logged whole."""
+        if not isinstance(error, EvaldError | NotImplementedError):
+            log.error("unexpected error", method=self._method, exc_info=error)
+        status = rpc_status.to_status(to_status(error))
+        self._code = status.code.name
+        return status
+
+    def trailing(self, status: Any) -> tuple[Any, ...]:
+        return (*status.trailing_metadata, (REQUEST_ID, self.request_id))
+
+    def fail(self, error: Exception) -> None:
+        """Ends a unary call with an error. Raises."""
+        status = self.told(error)
+        self._context.set_trailing_metadata(self.trailing(status))
+        self._context.abort(status.code, status.details)

@@ -1,0 +1,113 @@
+"""JobService and ResultService."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Protocol
+
+from evaluation.v1 import (
+    job_pb2,
+    job_service_pb2,
+    job_service_pb2_grpc,
+    result_pb2,
+    result_service_pb2,
+    result_service_pb2_grpc,
+)
+from google.api import httpbody_pb2
+from google.protobuf import empty_pb2
+
+from evald.domain.jobs import Jobs
+from evald.rpc.plain import to_document, to_message
+from evald.rpc.reply import listing
+
+
+class Files(Protocol):
+    """The files of jobs, as ZIP archives."""
+
+    def results(self, job_id: str) -> Iterator[bytes]:
+        """All files of a job that has ended. Raises NotFound or Conflict."""
+
+    def logs(self, job_id: str) -> Iterator[bytes]:
+        """The logs of a job so far. Raises NotFound."""
+
+
+class JobServicer(job_service_pb2_grpc.JobServiceServicer):
+    """Runs evaluations."""
+
+    def __init__(self, jobs: Jobs, files: Files) -> None:
+        self._jobs = jobs
+        self._files = files
+
+    def CreateJob(self, request: Any, context: Any) -> job_pb2.Job:
+        created = self._jobs.create(
+            to_document(request.job),
+            request_id=request.request_id,
+            validate_only=request.validate_only,
+        )
+        return to_message(created, job_pb2.Job)
+
+    def GetJob(self, request: Any, context: Any) -> job_pb2.Job:
+        return to_message(self._jobs.get(request.job_id), job_pb2.Job)
+
+    def ListJobs(self, request: Any, context: Any) -> job_service_pb2.ListJobsResponse:
+        asked = to_document(request)
+        return listing(asked, *self._jobs.page(asked), job_service_pb2.ListJobsResponse)
+
+    def DeleteJob(self, request: Any, context: Any) -> empty_pb2.Empty:
+        self._jobs.delete(request.job_id)
+        return empty_pb2.Empty()
+
+    def CancelJob(self, request: Any, context: Any) -> job_pb2.Job:
+        return to_message(self._jobs.cancel(request.job_id), job_pb2.Job)
+
+    def GetJobStatus(self, request: Any, context: Any) -> job_pb2.JobStatusDetails:
+        return to_message(self._jobs.status(request.job_id), job_pb2.JobStatusDetails)
+
+    def GetJobResult(self, request: Any, context: Any) -> result_pb2.Result:
+        return to_message(self._jobs.result(request.job_id), result_pb2.Result)
+
+    def ListJobSamples(self, request: Any, context: Any) -> job_service_pb2.ListJobSamplesResponse:
+        asked = to_document(request)
+        return listing(
+            asked, *self._jobs.sample_page(asked), job_service_pb2.ListJobSamplesResponse
+        )
+
+    async def DownloadJobResults(
+        self, request: Any, context: Any
+    ) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        async for part in archive(self._files.results, request.job_id, "results", context):
+            yield part
+
+    async def DownloadJobLogs(
+        self, request: Any, context: Any
+    ) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        async for part in archive(self._files.logs, request.job_id, "logs", context):
+            yield part
+
+
+class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
+    """Keeps results."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    def GetResult(self, request: Any, context: Any) -> result_pb2.Result:
+        return to_message(self._jobs.get_result(request.result_id), result_pb2.Result)
+
+    def ListResults(self, request: Any, context: Any) -> result_service_pb2.ListResultsResponse:
+        asked = to_document(request)
+        return listing(
+            asked, *self._jobs.result_page(asked), result_service_pb2.ListResultsResponse
+        )
+
+
+async def archive(
+    pack: Callable[[str], Iterator[bytes]], job_id: str, kind: str, context: Any
+) -> AsyncIterator[httpbody_pb2.HttpBody]:
+    """Sends a ZIP part by part; a thread reads each, so that the server's loop never waits for disk."""
+    parts = await asyncio.to_thread(pack, job_id)
+    name = f'attachment; filename="{job_id}-{kind}.zip"'
+    await context.send_initial_metadata((("content-disposition", name),))
+    while part := await asyncio.to_thread(next, parts, b""):
+        yield httpbody_pb2.HttpBody(content_type="application/zip", data=part)

@@ -1,0 +1,113 @@
+"""The gRPC server: services, health and reflection on one port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from evaluation.v1 import (
+    config_service_pb2,
+    config_service_pb2_grpc,
+    job_service_pb2,
+    job_service_pb2_grpc,
+    result_service_pb2,
+    result_service_pb2_grpc,
+    target_service_pb2,
+    target_service_pb2_grpc,
+)
+from google.protobuf.descriptor import FileDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from evald.domain.entities import Entities
+from evald.domain.jobs import Jobs
+from evald.errors import Unavailable
+from evald.rpc.entities import ConfigServicer, TargetServicer
+from evald.rpc.interceptor import CallInterceptor
+from evald.rpc.jobs import Files, JobServicer, ResultServicer
+from evald.settings import Settings
+
+MAX_MESSAGE = 20 * 2**20
+"""Bytes of one message: the 16 MiB that the gateway takes, and what framing adds."""
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", 4 * MAX_MESSAGE),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+class Server:
+    """Answers calls: unary ones on a pool of threads, streams on the event loop, so that no number
+    of streams can keep a unary call waiting."""
+
+    def __init__(
+        self, settings: Settings, targets: Entities, configs: Entities, jobs: Jobs, files: Files
+    ) -> None:
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
+        self._server = grpc.aio.server(
+            self._threads,
+            interceptors=[CallInterceptor(max_streams=settings.max_streams)],
+            options=OPTIONS,
+        )
+        self._health = health.aio.HealthServicer()
+        services: Iterable[tuple[FileDescriptor, Callable[[Any, Any], None], Any]] = (
+            (
+                target_service_pb2.DESCRIPTOR,
+                target_service_pb2_grpc.add_TargetServiceServicer_to_server,
+                TargetServicer(targets),
+            ),
+            (
+                config_service_pb2.DESCRIPTOR,
+                config_service_pb2_grpc.add_ConfigServiceServicer_to_server,
+                ConfigServicer(configs),
+            ),
+            (
+                job_service_pb2.DESCRIPTOR,
+                job_service_pb2_grpc.add_JobServiceServicer_to_server,
+                JobServicer(jobs, files),
+            ),
+            (
+                result_service_pb2.DESCRIPTOR,
+                result_service_pb2_grpc.add_ResultServiceServicer_to_server,
+                ResultServicer(jobs),
+            ),
+            (
+                health_pb2.DESCRIPTOR,
+                health_pb2_grpc.add_HealthServicer_to_server,
+                self._health,
+            ),
+        )
+        self._names = [reflection.SERVICE_NAME]
+        for descriptor, add, servicer in services:
+            add(servicer, self._server)
+            self._names += [s.full_name for s in descriptor.services_by_name.values()]
+        reflection.enable_server_reflection(self._names, self._server)
+
+    async def start(self) -> int:
+        """Listens and answers the port. Raises Unavailable when the port is taken."""
+        address = f"{self._settings.host}:{self._settings.grpc_port}"
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as e:
+            raise Unavailable(
+                f"cannot listen on {address}; is another server there? choose another --grpc-port"
+            ) from e
+        await self._server.start()
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return int(port)
+
+    async def stop(self, grace: float) -> None:
+        """Says that it serves no more, lets calls in flight finish for `grace` seconds, and ends."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+        await asyncio.to_thread(self._threads.shutdown)

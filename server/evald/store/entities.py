@@ -1,0 +1,69 @@
+"""Rows of named entities: targets and configs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from evald.domain.listing import ListQuery, Page
+from evald.domain.references import Reference
+from evald.errors import AlreadyExists, Conflict, NotFound
+from evald.store import filters
+from evald.store.engine import Database
+from evald.store.tables import Document, JobRow, NamedEntity
+
+
+class EntityStore:
+    """Keeps the entities of one table. `noun` is what error messages call one."""
+
+    def __init__(self, database: Database, row: type[NamedEntity], noun: str) -> None:
+        self._database = database
+        self._row = row
+        self._noun = noun
+
+    def add(self, document: Document) -> None:
+        """Raises AlreadyExists when the name is taken in its namespace."""
+        try:
+            with self._database.write() as session:
+                session.add(self._row.from_document(document))
+        except IntegrityError as e:
+            name = f"{document['namespace']}/{document['name']}"
+            raise AlreadyExists(f"a {self._noun} {name!r} exists already") from e
+
+    def get(self, reference: Reference) -> Document:
+        """The entity of that name, else of that id. Raises NotFound."""
+        with self._database.read() as session:
+            return self._find(session, reference).document()
+
+    def page(self, query: ListQuery) -> Page:
+        with self._database.read() as session:
+            rows, total = filters.page(session, self._row, query)
+            return Page([row.document() for row in rows], total)
+
+    def delete(self, reference: Reference) -> str:
+        """Answers the id. Raises NotFound, or Conflict when a job uses the entity."""
+        with self._database.write() as session:
+            row = self._find(session, reference)
+            used_by = getattr(JobRow, f"{self._noun}_id")
+            job = session.scalar(select(JobRow.id).where(used_by == row.id).limit(1))
+            if job is not None:
+                raise Conflict(
+                    f"{self._noun} '{reference}' is used by job {job}; delete the job first "
+                    f"(find all with filter[{self._noun}]={reference})"
+                )
+            session.delete(row)
+            return row.id
+
+    def _find(self, session: Session, reference: Reference) -> Any:
+        row = self._row
+        found = session.scalars(
+            select(row)
+            .where(row.namespace == reference.namespace)
+            .where(or_(row.name == reference.name, row.id == reference.name))
+        ).all()
+        if not found:
+            raise NotFound(f"{self._noun} '{reference}' does not exist")
+        return min(found, key=lambda entity: entity.name != reference.name)

@@ -1,0 +1,139 @@
+"""Rows of jobs, as their users see them; `queue` has the executor's side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from evald.domain.listing import ListQuery, Page
+from evald.domain.states import FINAL, MESSAGES, JobStatus, step
+from evald.errors import AlreadyExists, Conflict, NotFound
+from evald.store import filters
+from evald.store.engine import Database
+from evald.store.tables import Document, JobEventRow, JobRow, ResultRow, now, write_time
+
+
+def find(session: Session, job_id: str) -> JobRow:
+    """Raises NotFound."""
+    row = session.get(JobRow, job_id)
+    if row is None:
+        raise NotFound(f"job {job_id!r} does not exist")
+    return row
+
+
+def enter(session: Session, row: JobRow, status: JobStatus, *, message: str | None = None) -> None:
+    """Takes a job to its next state and writes the event of it. Raises Conflict when that is no
+    legal step."""
+    row.status = step(JobStatus(row.status), status)
+    row.message = message or MESSAGES[status]
+    record(session, row)
+
+
+def record(session: Session, row: JobRow) -> None:
+    """Writes the event of the state that a job has just entered."""
+    row.updated_at = now()
+    last = select(func.coalesce(func.max(JobEventRow.revision), 0)).where(
+        JobEventRow.job_id == row.id
+    )
+    session.add(row)
+    session.flush()
+    session.add(
+        JobEventRow(
+            job_id=row.id,
+            revision=(session.scalar(last) or 0) + 1,
+            at=row.updated_at,
+            status=row.status,
+            attempt=row.attempt,
+            worker=row.worker,
+        )
+    )
+
+
+class JobStore:
+    """Keeps jobs and results."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, job: Document) -> Document:
+        """Stores a new job. A job with a request id that is there already answers the first one.
+
+        Raises Conflict when that one was asked for differently.
+        """
+        row = JobRow.from_document(job)
+        try:
+            with self._database.write() as session:
+                record(session, row)
+            return row.document()
+        except IntegrityError as e:
+            if row.request_id is None:
+                raise AlreadyExists(f"a job {row.id!r} exists already") from e
+        with self._database.read() as session:
+            first = session.scalars(select(JobRow).where(JobRow.request_id == row.request_id)).one()
+            if first.request_digest != row.request_digest:
+                raise Conflict(
+                    f"request id {row.request_id!r} was used for another job, {first.id}; "
+                    "use a fresh one"
+                )
+            return first.document()
+
+    def get(self, job_id: str) -> Document:
+        """Raises NotFound."""
+        with self._database.read() as session:
+            job = find(session, job_id).document()
+            return {**job, "state_history": self._history(session, job_id)}
+
+    def page(self, query: ListQuery) -> Page:
+        with self._database.read() as session:
+            rows, total = filters.page(session, JobRow, query)
+            return Page([row.document() for row in rows], total)
+
+    def cancel(self, job_id: str) -> Document:
+        """Ends a waiting job, asks for the end of a running one, and leaves an ended one alone."""
+        with self._database.write() as session:
+            row = find(session, job_id)
+            match JobStatus(row.status):
+                case JobStatus.CREATED | JobStatus.PENDING:
+                    enter(session, row, JobStatus.CANCELLED)
+                case JobStatus.RUNNING:
+                    enter(session, row, JobStatus.CANCELLING)
+            return row.document()
+
+    def delete(self, job_id: str) -> None:
+        """Deletes a job that has ended, with its result, samples and events. Raises Conflict."""
+        with self._database.write() as session:
+            row = find(session, job_id)
+            if row.status not in FINAL:
+                raise Conflict(f"job {job_id!r} is {row.status}; cancel it first")
+            session.delete(row)
+
+    def result(self, job_id: str) -> Document:
+        """The result of a job. Raises NotFound."""
+        with self._database.read() as session:
+            find(session, job_id)
+            row = session.scalars(select(ResultRow).where(ResultRow.job_id == job_id)).first()
+            if row is None:
+                raise NotFound(f"job {job_id!r} has not started, so it has no result yet")
+            return row.document()
+
+    def get_result(self, result_id: str) -> Document:
+        """Raises NotFound."""
+        with self._database.read() as session:
+            row = session.get(ResultRow, result_id)
+            if row is None:
+                raise NotFound(f"result {result_id!r} does not exist")
+            return row.document()
+
+    def result_page(self, query: ListQuery) -> Page:
+        with self._database.read() as session:
+            rows, total = filters.page(session, ResultRow, query)
+            return Page([row.document() for row in rows], total)
+
+    def _history(self, session: Session, job_id: str) -> list[dict[str, Any]]:
+        events = session.scalars(
+            select(JobEventRow).where(JobEventRow.job_id == job_id).order_by(JobEventRow.revision)  # type: ignore[arg-type]
+        )
+        return [{"status": e.status, "at": write_time(e.at), "attempt": e.attempt} for e in events]

@@ -1,0 +1,205 @@
+"""The database as the queue: claim, renew, record, finish, rescue.
+
+Every write of an attempt names its `Fence`. A write whose fence no longer holds the job raises
+LeaseLost and changes nothing, so an attempt that was overtaken can do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlmodel import Session, col
+
+from evald.domain import ids
+from evald.domain.attempts import Claim, Fence, Waiting
+from evald.domain.states import HELD, LAUNCH_FAILED, WAITING, JobStatus
+from evald.errors import LeaseLost
+from evald.store.engine import Database, epoch
+from evald.store.jobs import enter
+from evald.store.tables import JobRow, ResultRow
+
+RETRY_SECONDS = 2.0
+"""Wait before the second attempt; doubled for each further one."""
+
+
+class Queue:
+    """The executor's side of the job table."""
+
+    def __init__(self, database: Database, *, max_attempts: int) -> None:
+        self._database = database
+        self._max_attempts = max_attempts
+
+    def waiting(self, limit: int = 1000) -> list[Waiting]:
+        """Jobs that may start now, oldest first."""
+        with self._database.read() as session:
+            rows = session.execute(
+                select(JobRow.id, JobRow.status, JobRow.gpus)
+                .where(col(JobRow.status).in_(WAITING), col(JobRow.not_before) <= epoch())
+                .order_by(col(JobRow.created_at), col(JobRow.id))
+                .limit(limit)
+            )
+            return [Waiting(*row) for row in rows]
+
+    def claim(
+        self,
+        job_id: str,
+        worker: str,
+        *,
+        devices: Sequence[str],
+        lease_seconds: float,
+        files_url: str,
+    ) -> Claim | None:
+        """Takes a waiting job, or answers None when somebody else was faster."""
+        with self._database.write() as session:
+            row = session.scalars(
+                select(JobRow)
+                .where(JobRow.id == job_id, col(JobRow.status).in_(WAITING))
+                .with_for_update(skip_locked=True)
+            ).first()
+            if row is None:
+                return None
+            row.attempt += 1
+            row.worker = worker
+            row.lease_until = session.scalar(select(epoch() + lease_seconds))
+            row.devices = list(devices)
+            row.progress = row.progress or 0.0
+            row.samples_processed = row.samples_processed or 0
+            row.task_status = dict.fromkeys(row.config.get("tasks") or {}, "pending")
+            row.output_files_url = files_url
+            enter(session, row, JobStatus.RUNNING)
+            if row.result_id is None:
+                result = ResultRow(
+                    id=ids.new_id(ids.RESULT),
+                    job_id=row.id,
+                    namespace=row.namespace,
+                    files_url=files_url,
+                )
+                row.result_id = result.id
+                session.add(result)
+            return Claim(
+                Fence(row.id, row.attempt, worker),
+                row.target,
+                row.config,
+                row.max_runtime,
+            )
+
+    def hold(self, job_ids: Sequence[str]) -> None:
+        """Shows created jobs that no slot or GPU is free for as pending."""
+        with self._database.write() as session:
+            rows = session.scalars(
+                select(JobRow)
+                .where(col(JobRow.id).in_(job_ids), JobRow.status == JobStatus.CREATED)
+                .with_for_update(skip_locked=True)
+            )
+            for row in rows:
+                enter(session, row, JobStatus.PENDING)
+
+    def renew(self, worker: str, *, lease_seconds: float) -> dict[str, JobStatus]:
+        """Renews every lease of a worker; answers the state of each job that it still holds."""
+        held = (col(JobRow.worker) == worker, col(JobRow.status).in_(HELD))
+        with self._database.write() as session:
+            session.execute(update(JobRow).where(*held).values(lease_until=epoch() + lease_seconds))
+            rows = session.execute(select(JobRow.id, JobRow.status).where(*held))
+            return {job_id: JobStatus(status) for job_id, status in rows}
+
+    def finish(
+        self,
+        fence: Fence,
+        status: JobStatus,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: Mapping[str, Any] | None = None,
+        task_status: Mapping[str, str] | None = None,
+        launched: bool = True,
+    ) -> JobStatus:
+        """Ends the job; answers the state that it ended in, which is cancelled whenever its end
+        was asked for before."""
+        with self._database.write() as session:
+            row = held(session, fence)
+            if row.status == JobStatus.CANCELLING:
+                status = JobStatus.CANCELLED
+            if status == JobStatus.COMPLETED:
+                row.progress = 100.0
+            if status == JobStatus.FAILED:
+                row.error = dict(error or {})
+            if task_status is not None:
+                row.task_status = dict(task_status)
+            _let_go(row)
+            enter(session, row, status, message=None if launched else LAUNCH_FAILED)
+            found = session.scalars(select(ResultRow).where(ResultRow.job_id == row.id)).one()
+            if status == JobStatus.COMPLETED and result is not None:
+                found.tasks = dict(result.get("tasks") or {})
+                found.groups = dict(result.get("groups") or {})
+            found.updated_at = row.updated_at
+            return status
+
+    def release(self, fence: Fence, *, counted: bool, error: Mapping[str, Any]) -> JobStatus:
+        """Gives a job back to the queue after an attempt that did not end it.
+
+        `counted` is false for an attempt that was told to stop, by a drain. The last counted
+        attempt allowed fails the job with `error`.
+        """
+        with self._database.write() as session:
+            return self._put_back(session, held(session, fence), counted=counted, error=error)
+
+    def rescue(self, *, worker: str | None = None) -> list[str]:
+        """Takes jobs whose lease ran out from their workers; with `worker`, all that this one held
+        (it has just started, so what it held it lost). Answers their ids."""
+        expired = col(JobRow.lease_until) < epoch()
+        condition = expired if worker is None else or_(expired, col(JobRow.worker) == worker)
+        error = {"kind": "lost", "message": "the attempt's process or server died while it ran"}
+        with self._database.write() as session:
+            rows = session.scalars(
+                select(JobRow)
+                .where(col(JobRow.status).in_(HELD), condition)
+                .with_for_update(skip_locked=True)
+            ).all()
+            for row in rows:
+                self._put_back(session, row, counted=True, error=error)
+            return [row.id for row in rows]
+
+    def _put_back(
+        self, session: Session, row: JobRow, *, counted: bool, error: Mapping[str, Any]
+    ) -> JobStatus:
+        row.failures += counted
+        _let_go(row)
+        if row.status == JobStatus.CANCELLING:
+            enter(session, row, JobStatus.CANCELLED)
+        elif row.failures >= self._max_attempts:
+            row.error = {
+                **error,
+                "message": f"{error['message']} (run {row.failures} of {self._max_attempts})",
+            }
+            enter(session, row, JobStatus.FAILED)
+        else:
+            row.not_before = 0.0
+            if counted:
+                wait = RETRY_SECONDS * 2 ** (row.failures - 1)
+                row.not_before = session.scalar(select(epoch() + wait)) or 0.0
+            enter(session, row, JobStatus.PENDING)
+        return JobStatus(row.status)
+
+
+def held(session: Session, fence: Fence) -> JobRow:
+    """The job that a fence holds, locked for this transaction. Raises LeaseLost."""
+    row = session.scalars(
+        select(JobRow)
+        .where(
+            JobRow.id == fence.job_id,
+            JobRow.attempt == fence.attempt,
+            JobRow.worker == fence.worker,
+            col(JobRow.status).in_(HELD),
+        )
+        .with_for_update()
+    ).first()
+    if row is None:
+        raise LeaseLost(f"attempt {fence.attempt} no longer holds job {fence.job_id}")
+    return row
+
+
+def _let_go(row: JobRow) -> None:
+    row.worker = None
+    row.lease_until = None
+    row.devices = None

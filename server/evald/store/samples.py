@@ -1,0 +1,88 @@
+"""Rows of samples: written in batches under a fence, read back as streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col
+
+from evald.domain.attempts import Fence, Standing
+from evald.domain.listing import ListQuery, Page
+from evald.store.engine import Database
+from evald.store.jobs import find
+from evald.store.queue import held
+from evald.store.tables import SampleRow, now
+
+READ_BATCH = 500
+
+
+class SampleStore:
+    """Keeps the samples of jobs, each once by its job, task and row number."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert: Any = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def record(self, fence: Fence, batch: Sequence[Mapping[str, Any]], standing: Standing) -> None:
+        """Stores samples and how far the attempt is, at once. A sample that is there already stays
+        as it is. Progress never falls. Raises LeaseLost.
+
+        Each entry of `batch` holds the columns of a sample but for the job and attempt.
+        """
+        with self._database.write() as session:
+            row = held(session, fence)
+            if standing.progress is not None:
+                row.progress = max(row.progress or 0.0, standing.progress)
+            row.samples_processed = standing.processed
+            row.task_status = dict(standing.task_status)
+            row.updated_at = now()
+            if batch:
+                rows = [{**s, "job_id": fence.job_id, "attempt": fence.attempt} for s in batch]
+                session.execute(self._insert(SampleRow).on_conflict_do_nothing(), rows)
+
+    def count(self, job_id: str) -> int:
+        with self._database.read() as session:
+            matching = select(func.count()).where(SampleRow.job_id == job_id)
+            return session.scalar(matching) or 0
+
+    def read(self, job_id: str, task: str | None = None) -> Iterator[SampleRow]:
+        """The samples of a job by task and row number, a batch in memory at a time."""
+        matching = select(SampleRow).where(SampleRow.job_id == job_id)
+        if task is not None:
+            matching = matching.where(SampleRow.task == task)
+        ordered = matching.order_by(col(SampleRow.task), col(SampleRow.index))
+        with self._database.read() as session:
+            for row in session.scalars(ordered.execution_options(yield_per=READ_BATCH)):
+                session.expunge(row)
+                yield row
+
+    def page(self, job_id: str, task: str | None, query: ListQuery) -> Page:
+        """One page of a job's samples as documents. Raises NotFound."""
+        with self._database.read() as session:
+            find(session, job_id)
+            matching = select(SampleRow).where(SampleRow.job_id == job_id)
+            if task is not None:
+                matching = matching.where(SampleRow.task == task)
+            total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+            rows = session.scalars(
+                matching.order_by(col(SampleRow.task), col(SampleRow.index))
+                .offset((query.page - 1) * query.page_size)
+                .limit(query.page_size)
+            )
+            return Page([_document(row) for row in rows], total)
+
+
+def _document(row: SampleRow) -> dict[str, Any]:
+    document = {
+        "task": row.task,
+        "index": row.index,
+        "item": orjson.loads(row.item),
+        "sample": orjson.loads(row.sample) if row.sample else None,
+        "metrics": orjson.loads(row.scores),
+        "error": orjson.loads(row.error) if row.error else None,
+    }
+    return {k: v for k, v in document.items() if v is not None}

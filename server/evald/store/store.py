@@ -1,0 +1,30 @@
+"""The store: one database, and what is kept in it."""
+
+from __future__ import annotations
+
+from evald.settings import Settings
+from evald.store.engine import Database
+from evald.store.entities import EntityStore
+from evald.store.jobs import JobStore
+from evald.store.migrate import migrate
+from evald.store.queue import Queue
+from evald.store.samples import SampleStore
+from evald.store.tables import ConfigRow, TargetRow
+
+
+class Store:
+    """Opens the database of the settings, migrated to the newest schema."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.database = Database(
+            settings.database, pool_size=settings.rpc_threads + settings.slots + 8
+        )
+        migrate(self.database)
+        self.targets = EntityStore(self.database, TargetRow, "target")
+        self.configs = EntityStore(self.database, ConfigRow, "config")
+        self.jobs = JobStore(self.database)
+        self.queue = Queue(self.database, max_attempts=settings.max_attempts)
+        self.samples = SampleStore(self.database)
+
+    def close(self) -> None:
+        self.database.close()

@@ -1,0 +1,229 @@
+"""The tables. A row turns to and from a document: the entity's plain form, as REST shows it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from evald.domain import ids
+from evald.domain.states import JobStatus
+from evald.store.engine import UtcDateTime
+
+Document = dict[str, Any]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def write_time(moment: datetime) -> str:
+    """A time as documents hold it: naive UTC with microseconds."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def json_column(*, nullable: bool = True) -> Any:
+    return Field(
+        default=None, sa_column_kwargs={"nullable": nullable}, sa_type=JSON(none_as_null=True)
+    )
+
+
+def time_column() -> Any:
+    return Field(default_factory=now, sa_type=UtcDateTime, nullable=False)  # type: ignore[call-overload]
+
+
+class Entity(SQLModel):
+    """What every entity has."""
+
+    id: str = Field(primary_key=True)
+    namespace: str
+    description: str | None = Field(default=None, sa_type=Text)
+    project: str | None = None
+    custom_fields: Any = json_column()
+    ownership: Any = json_column()
+    created_at: datetime = time_column()
+    updated_at: datetime = time_column()
+
+    def common(self) -> Document:
+        return {
+            "id": self.id,
+            "namespace": self.namespace,
+            "description": self.description,
+            "project": self.project,
+            "custom_fields": self.custom_fields or {},
+            "ownership": self.ownership,
+            "created_at": write_time(self.created_at),
+            "updated_at": write_time(self.updated_at),
+        }
+
+
+class NamedEntity(Entity):
+    """An entity with a name that is unique in its namespace. `spec` holds its own members."""
+
+    prefix: ClassVar[str]
+
+    name: str
+    type: str
+    spec: Any = json_column(nullable=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> NamedEntity:
+        spec = {k: v for k, v in document.items() if k not in cls.model_fields}
+        known = {k: v for k, v in document.items() if k in cls.model_fields}
+        for field in ("created_at", "updated_at"):
+            known[field] = datetime.fromisoformat(known[field]).replace(tzinfo=UTC)
+        return cls(**known, spec=spec)
+
+    def document(self) -> Document:
+        entity = {**self.common(), "name": self.name, "type": self.type, **self.spec}
+        return {k: v for k, v in entity.items() if v is not None}
+
+
+class TargetRow(NamedEntity, table=True):
+    """A target."""
+
+    __tablename__ = "target"
+    __table_args__ = (
+        UniqueConstraint("namespace", "name"),
+        Index("target_created_at", "created_at", "id"),
+    )
+    prefix = ids.TARGET
+
+
+class ConfigRow(NamedEntity, table=True):
+    """A config."""
+
+    __tablename__ = "config"
+    __table_args__ = (
+        UniqueConstraint("namespace", "name"),
+        Index("config_created_at", "created_at", "id"),
+    )
+    prefix = ids.CONFIG
+
+
+class JobRow(Entity, table=True):
+    """A job, and its place in the queue."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("job_created_at", "created_at", "id"),
+        Index("job_queue", "status", "created_at", "id"),
+        Index("job_target", "target_id"),
+        Index("job_config", "config_id"),
+        CheckConstraint(
+            "status in ({})".format(", ".join(f"'{s}'" for s in JobStatus)), name="job_status"
+        ),
+    )
+
+    target: Any = json_column(nullable=False)
+    config: Any = json_column(nullable=False)
+    target_id: str
+    config_id: str
+    status: str = JobStatus.CREATED
+    message: str | None = Field(default=None, sa_type=Text)
+    progress: float | None = None
+    samples_processed: int | None = None
+    task_status: Any = json_column()
+    error: Any = json_column()
+    result_id: str | None = None
+    output_files_url: str | None = None
+    max_runtime: int | None = None
+    gpus: int = 0
+    request_id: str | None = Field(default=None, unique=True)
+    request_digest: str | None = None
+    # the lease of the attempt that holds the job
+    attempt: int = 0
+    failures: int = 0
+    worker: str | None = None
+    lease_until: float | None = None
+    not_before: float = 0.0
+    devices: Any = json_column()
+
+    @classmethod
+    def from_document(cls, document: Document) -> JobRow:
+        """A new job of `document`, whose target and config are whole."""
+        parts = {"target_id": document["target"]["id"], "config_id": document["config"]["id"]}
+        return cls(**document, **parts)
+
+    def document(self) -> Document:
+        job = {
+            **self.common(),
+            "target": self.target,
+            "config": self.config,
+            "result": self.result_id,
+            "output_files_url": self.output_files_url,
+            "status": self.status,
+            "status_details": self.details(),
+            "error": self.error,
+            "attempts": self.attempt or None,
+            "max_runtime": self.max_runtime,
+        }
+        return {k: v for k, v in job.items() if v is not None}
+
+    def details(self) -> Document:
+        details = {
+            "message": self.message,
+            "task_status": self.task_status or {},
+            "progress": self.progress,
+            "samples_processed": self.samples_processed,
+        }
+        return {k: v for k, v in details.items() if v is not None}
+
+
+class JobEventRow(SQLModel, table=True):
+    """A step in the life of a job, written with the step itself."""
+
+    __tablename__ = "job_event"
+
+    job_id: str = Field(
+        sa_column=Column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    )
+    revision: int = Field(primary_key=True)
+    at: datetime = time_column()
+    status: str
+    attempt: int
+    worker: str | None = None
+
+
+class SampleRow(SQLModel, table=True):
+    """One row of a data set, asked and scored. JSON that nobody queries is kept as text."""
+
+    __tablename__ = "sample"
+    __table_args__ = (UniqueConstraint("job_id", "task", "index"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    job_id: str = Field(sa_column=Column(ForeignKey("job.id", ondelete="CASCADE"), nullable=False))
+    task: str
+    index: int
+    attempt: int
+    item: str = Field(sa_type=Text)
+    sample: str | None = Field(default=None, sa_type=Text)
+    scores: str = Field(sa_type=Text)
+    parts: str | None = Field(default=None, sa_type=Text)
+    error: str | None = Field(default=None, sa_type=Text)
+
+
+class ResultRow(Entity, table=True):
+    """What a job found."""
+
+    __tablename__ = "result"
+    __table_args__ = (Index("result_created_at", "created_at", "id"),)
+
+    job_id: str = Field(
+        sa_column=Column(ForeignKey("job.id", ondelete="CASCADE"), nullable=False, unique=True)
+    )
+    files_url: str | None = None
+    tasks: Any = json_column()
+    groups: Any = json_column()
+
+    def document(self) -> Document:
+        result = {
+            **self.common(),
+            "job": self.job_id,
+            "files_url": self.files_url,
+            "tasks": self.tasks or {},
+            "groups": self.groups or {},
+        }
+        return {k: v for k, v in result.items() if v is not None}
