@@ -1,0 +1,286 @@
+"""The store on both databases."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from evald.domain import ids
+from evald.domain.attempts import Claim, Standing
+from evald.domain.documents import Maker
+from evald.domain.listing import ListQuery
+from evald.domain.references import Reference
+from evald.domain.states import JobStatus
+from evald.errors import AlreadyExists, Conflict, InvalidArgument, LeaseLost, NotFound
+from evald.settings import Settings
+from evald.store.store import Store
+
+MAKER = Maker()
+
+
+def target(**members: Any) -> dict[str, Any]:
+    return MAKER.entity({"type": "rows", "rows": [{"a": 1}], **members}, ids.TARGET)
+
+
+def job(store: Store, **members: Any) -> dict[str, Any]:
+    config = MAKER.entity({"type": "custom", "tasks": {"qa": {"type": "data"}}}, ids.CONFIG)
+    return store.jobs.add(
+        {
+            "id": ids.new_id(ids.JOB),
+            "namespace": "default",
+            "target": target(),
+            "config": config,
+            **members,
+        }
+    )
+
+
+def claim(store: Store, job_id: str, worker: str = "w", lease_seconds: float = 30) -> Claim:
+    claimed = store.queue.claim(
+        job_id, worker, devices=[], lease_seconds=lease_seconds, files_url=f"hf://x/{job_id}"
+    )
+    assert claimed is not None
+    return claimed
+
+
+def sample(index: int, task: str = "qa") -> dict[str, Any]:
+    scores = '{"m":{"s":1.0}}'
+    return {
+        "task": task,
+        "index": index,
+        "item": '{"a":1}',
+        "sample": None,
+        "scores": scores,
+        "parts": None,
+        "error": None,
+    }
+
+
+def test_entity_is_found_by_name_then_by_id(store: Store) -> None:
+    kept = target(name="n", namespace="ns")
+    store.targets.add(kept)
+    assert store.targets.get(Reference("ns", "n")) == kept
+    assert store.targets.get(Reference("ns", kept["id"])) == kept
+    with pytest.raises(NotFound, match="target 'ns/other' does not exist"):
+        store.targets.get(Reference("ns", "other"))
+
+
+def test_name_is_unique_in_its_namespace(store: Store) -> None:
+    store.targets.add(target(name="n"))
+    store.targets.add(target(name="n", namespace="other"))
+    with pytest.raises(AlreadyExists, match="a target 'default/n' exists already"):
+        store.targets.add(target(name="n"))
+
+
+def test_pages_are_stable_and_end(store: Store) -> None:
+    for number in range(5):
+        store.targets.add(target(name=f"n{number}"))
+    names = [
+        entry["name"]
+        for page in (1, 2, 3, 4)
+        for entry in store.targets.page(ListQuery(page, 2, "-name")).entries
+    ]
+    assert names == ["n4", "n3", "n2", "n1", "n0"]
+    assert store.targets.page(ListQuery(9, 2)).total == 5
+
+
+def test_filter_by_column_and_time(store: Store) -> None:
+    store.targets.add(target(name="a"))
+    store.targets.add(target(name="b", namespace="ns"))
+    found = store.targets.page(ListQuery(filter={"namespace": "ns"}))
+    assert [e["name"] for e in found.entries] == ["b"]
+    past = {"created_at": {"lt": "2020-01-01"}}
+    assert store.targets.page(ListQuery(filter=past)).total == 0
+    with pytest.raises(InvalidArgument, match=r"filter\.created_at\.eq"):
+        store.targets.page(ListQuery(filter={"created_at": "soon"}))
+
+
+def test_entity_that_a_job_uses_stays(store: Store) -> None:
+    kept = target(name="n")
+    store.targets.add(kept)
+    used_by = job(store, target=kept)
+    with pytest.raises(Conflict, match=used_by["id"]):
+        store.targets.delete(Reference("default", "n"))
+    store.jobs.cancel(used_by["id"])
+    store.jobs.delete(used_by["id"])
+    assert store.targets.delete(Reference("default", "n")) == kept["id"]
+
+
+def test_fresh_job_says_nothing_of_itself(store: Store) -> None:
+    created = job(store)
+    assert created["status"] == "created"
+    assert created["status_details"] == {"task_status": {}}
+    assert "result" not in created
+    with pytest.raises(NotFound, match="has not started"):
+        store.jobs.result(created["id"])
+
+
+def test_job_from_claim_to_completion(store: Store) -> None:
+    job_id = job(store)["id"]
+    fence = claim(store, job_id).fence
+    running = store.jobs.get(job_id)
+    assert running["status_details"] == {
+        "message": "Job is running",
+        "progress": 0.0,
+        "samples_processed": 0,
+        "task_status": {"qa": "pending"},
+    }
+    assert store.jobs.result(job_id)["tasks"] == {}
+    store.samples.record(fence, [sample(0), sample(1)], Standing(2, 50.0, {"qa": "running"}))
+    assert store.jobs.get(job_id)["status_details"]["progress"] == 50.0
+    result = {"tasks": {"qa": {"metrics": {}}}, "groups": {}}
+    store.queue.finish(fence, JobStatus.COMPLETED, result=result, task_status={"qa": "completed"})
+    done = store.jobs.get(job_id)
+    assert done["status"] == "completed"
+    assert done["status_details"]["message"] == "Job completed successfully"
+    assert done["status_details"]["progress"] == 100.0
+    assert [s["status"] for s in done["state_history"]] == ["created", "running", "completed"]
+    assert store.jobs.result(job_id)["tasks"] == result["tasks"]
+    assert store.samples.count(job_id) == 2
+
+
+def test_sample_is_stored_once(store: Store) -> None:
+    fence = claim(store, job(store)["id"]).fence
+    for _ in range(2):
+        store.samples.record(fence, [sample(0), sample(1)], Standing())
+    assert [s.index for s in store.samples.read(fence.job_id)] == [0, 1]
+
+
+def test_progress_never_falls(store: Store) -> None:
+    fence = claim(store, job(store)["id"]).fence
+    store.samples.record(fence, [], Standing(5, 50.0))
+    store.samples.record(fence, [], Standing(6, 40.0))
+    assert store.jobs.get(fence.job_id)["status_details"]["progress"] == 50.0
+
+
+def test_overtaken_attempt_can_write_nothing(store: Store) -> None:
+    job_id = job(store)["id"]
+    old = claim(store, job_id, "old", lease_seconds=-1).fence
+    assert store.queue.rescue() == [job_id]
+    assert store.jobs.get(job_id)["status"] == "pending"
+    with pytest.raises(LeaseLost):
+        store.samples.record(old, [sample(0)], Standing())
+    with pytest.raises(LeaseLost):
+        store.queue.finish(old, JobStatus.COMPLETED)
+    with pytest.raises(LeaseLost):
+        store.queue.release(old, counted=True, error={"kind": "x", "message": "y"})
+    assert store.samples.count(job_id) == 0
+
+
+def test_lease_that_is_renewed_is_not_rescued(store: Store) -> None:
+    job_id = job(store)["id"]
+    claim(store, job_id, "w", lease_seconds=-1)
+    assert store.queue.renew("w", lease_seconds=30) == {job_id: JobStatus.RUNNING}
+    assert store.queue.rescue() == []
+    assert store.queue.rescue(worker="w") == [job_id]
+
+
+def test_job_that_always_dies_fails_after_the_last_attempt(store: Store) -> None:
+    job_id = job(store)["id"]
+    error = {"kind": "crash", "message": "the child died"}
+    for number in (1, 2, 3):
+        with store.database.write() as session:
+            from evald.store.jobs import find
+
+            find(session, job_id).not_before = 0
+        fence = claim(store, job_id).fence
+        status = store.queue.release(fence, counted=True, error=error)
+        assert status == (JobStatus.PENDING if number < 3 else JobStatus.FAILED)
+        assert job_id not in [w.job_id for w in store.queue.waiting()]
+    assert store.jobs.get(job_id)["error"]["message"] == "the child died (run 3 of 3)"
+
+
+def test_attempt_that_was_drained_does_not_count(store: Store) -> None:
+    job_id = job(store)["id"]
+    for _ in range(5):
+        fence = claim(store, job_id).fence
+        store.queue.release(fence, counted=False, error={"kind": "x", "message": "y"})
+    assert [w.job_id for w in store.queue.waiting()] == [job_id]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_cancel(store: Store, held: bool) -> None:
+    job_id = job(store)["id"]
+    fence = claim(store, job_id).fence if held else None
+    assert store.jobs.cancel(job_id)["status"] == ("cancelling" if held else "cancelled")
+    if fence is not None:
+        assert store.queue.finish(fence, JobStatus.COMPLETED) == JobStatus.CANCELLED
+    assert store.jobs.cancel(job_id)["status"] == "cancelled"
+
+
+def test_running_job_is_not_deleted(store: Store) -> None:
+    fence = claim(store, job(store)["id"]).fence
+    with pytest.raises(Conflict, match="cancel it first"):
+        store.jobs.delete(fence.job_id)
+
+
+def test_deleted_job_takes_everything_along(store: Store) -> None:
+    fence = claim(store, job(store)["id"]).fence
+    store.samples.record(fence, [sample(0)], Standing())
+    store.queue.finish(fence, JobStatus.FAILED, error={"kind": "x", "message": "y"})
+    store.jobs.delete(fence.job_id)
+    with pytest.raises(NotFound):
+        store.jobs.get(fence.job_id)
+    assert store.samples.count(fence.job_id) == 0
+
+
+def test_request_id_makes_create_idempotent(store: Store) -> None:
+    first = job(store, request_id="r", request_digest="d")
+    assert job(store, request_id="r", request_digest="d")["id"] == first["id"]
+    with pytest.raises(Conflict, match=first["id"]):
+        job(store, request_id="r", request_digest="other")
+
+
+def test_only_created_jobs_are_held(store: Store) -> None:
+    waiting, running = job(store)["id"], job(store)["id"]
+    claim(store, running)
+    store.queue.hold([waiting, running])
+    assert store.jobs.get(waiting)["status_details"]["message"] == "Job is pending"
+    assert store.jobs.get(running)["status"] == "running"
+
+
+def test_claims_never_collide(store: Store, settings: Settings) -> None:
+    ids_ = [job(store)["id"] for _ in range(40)]
+
+    def take(worker: int) -> list[str]:
+        return [
+            job_id
+            for job_id in ids_
+            if store.queue.claim(job_id, f"w{worker}", devices=[], lease_seconds=30, files_url="x")
+        ]
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [job_id for jobs in pool.map(take, range(8)) for job_id in jobs]
+    assert sorted(taken) == sorted(ids_)
+
+
+def test_store_opens_again(store: Store, settings: Settings) -> None:
+    job_id = job(store)["id"]
+    again = Store(settings)
+    assert again.jobs.get(job_id)["id"] == job_id
+    again.close()
+
+
+def test_schema_is_what_the_tables_say(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlmodel import SQLModel
+
+    with store.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_samples_by_page(store: Store) -> None:
+    fence = claim(store, job(store)["id"]).fence
+    store.samples.record(fence, [sample(i) for i in range(3)] + [sample(0, "b")], Standing())
+    page = store.samples.page(fence.job_id, "qa", ListQuery(2, 2))
+    assert page.total == 3
+    assert page.entries[0] == {
+        "task": "qa",
+        "index": 2,
+        "item": {"a": 1},
+        "metrics": {"m": {"s": 1.0}},
+    }

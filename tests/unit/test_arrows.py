@@ -1,0 +1,65 @@
+"""Imports point one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import evald
+
+ROOT = Path(evald.__file__).parent
+
+ALLOWED = {
+    "domain": {"domain", "errors"},
+    "rpc": {"rpc", "domain", "errors", "settings"},
+    "store": {"store", "domain", "errors", "settings"},
+    "executor": {"executor", "domain", "errors", "settings"},
+    "flows": {"flows", "metrics", "clients", "registry", "templates", "statistics", "errors"},
+    "metrics": {"metrics", "templates", "errors"},
+    "clients": {"clients", "flows.flow", "errors", "settings"},
+}
+"""What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
+the server."""
+
+COMPOSES = {"executor/child.py": {"flows.flow", "clients", "registry"}}
+
+ONLY_IN = {
+    "sqlmodel": {"store"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "evaluation": {"rpc"},
+    "grpc": {"rpc"},
+    "google": {"rpc"},
+    "aiohttp": {"clients"},
+    "huggingface_hub": {"clients"},
+    "fsspec": {"clients"},
+    "pynvml": {"executor"},
+    "ray": set(),
+}
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    name = path.relative_to(ROOT)
+    folder = name.parts[0] if len(name.parts) > 1 else ""
+    for imported in imports(path):
+        package, _, rest = imported.partition(".")
+        if package == "evald" and folder:
+            allowed = ALLOWED[folder] | COMPOSES.get(name.as_posix(), set())
+            assert any(f"{rest}.".startswith(f"{a}.") for a in allowed), imported
+        if package in ONLY_IN:
+            assert folder in ONLY_IN[package], imported
