@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from pydantic import field_validator
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -29,14 +28,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EVALD_", extra="ignore", frozen=True)
 
     data_dir: Path = Field(
-        Path(".evald"), description="Folder of the database, data sets, results, logs and the secret key."
+        Path(".evald"),
+        description="Folder of the database, data sets, results, logs and the secret key.",
     )
     database_url: str | None = Field(
-        None, description="SQLAlchemy URL such as `postgresql+psycopg://…`. Default: SQLite in the data dir."
+        None,
+        description="SQLAlchemy URL such as `postgresql+psycopg://…`. Default: SQLite in the data dir.",
     )
     host: str = Field("127.0.0.1", description="Address that both ports listen on.")
     grpc_port: int = Field(50051, description="Port of the gRPC server.", ge=0, le=65535)
-    rest_port: int = Field(7331, description="Port of the REST gateway (`evald up`).", ge=0, le=65535)
+    rest_port: int = Field(
+        7331, description="Port of the REST gateway (`evald up`).", ge=0, le=65535
+    )
     rpc_threads: int = Field(16, description="Threads that answer unary calls.", ge=1)
     max_streams: int = Field(256, description="Streams (downloads, watches) open at once.", ge=1)
     request_timeout: float = Field(
@@ -58,16 +61,20 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, description="Runs of a job before it fails for good.", ge=1)
     max_runtime: float = Field(86400, description="Seconds that one run of a job may take.", gt=0)
     grace_seconds: float = Field(
-        10, description="Seconds that calls, and children that are told to end, get to finish.", ge=0
+        10,
+        description="Seconds that calls, and children that are told to end, get to finish.",
+        ge=0,
     )
     data_store_url: str | None = Field(
-        None, description="Hugging Face endpoint of `hf://` URLs. Default: the embedded store in the data dir."
+        None,
+        description="Hugging Face endpoint of `hf://` URLs. Default: the embedded store in the data dir.",
     )
     inference_url: str | None = Field(
         None, description="OpenAI-compatible base URL for targets whose model is just a name."
     )
     egress: Names = Field(
-        (), description="Hosts and networks that models and data may be fetched from, comma-separated. Default: all but link-local and metadata addresses."
+        (),
+        description="Hosts and networks that models and data may be fetched from, comma-separated. Default: all but link-local and metadata addresses.",
     )
     file_roots: Names = Field(
         (), description="Folders that data sets given as local paths may lie in, comma-separated."

@@ -1,4 +1,4 @@
-"""Documents: entities in their plain form, as REST shows them. What is filled in, and what must hold."""
+"""Documents: entities in their plain form, as REST shows them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ SCHEMA_VERSION = "1.0"
 
 BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "schema_version", "type_prefix"})
 """Members that only evald sets; what a request says of them is dropped."""
+
+OPAQUE = frozenset({"custom_fields", "params", "ownership", "metrics"})
+"""Members whose insides are the user's own."""
 
 MODEL_MEMBERS = frozenset(
     {"model", "query_embedding_model", "index_embedding_model", "reranker_model"}
@@ -86,7 +89,7 @@ class Maker:
 
 
 def check_target(target: Mapping[str, Any]) -> None:
-    """Raises InvalidArgument unless the target's type is said and its member is there and usable."""
+    """Raises InvalidArgument unless the member that the target's type names is usable."""
     kind = target.get("type")
     if not kind:
         raise InvalidArgument.of(

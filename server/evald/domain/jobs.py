@@ -57,8 +57,12 @@ class Runner(Protocol):
     def cancel(self, job_id: str) -> None:
         """Ends the job's attempt if it runs here."""
 
-    def forget(self, job_id: str) -> None:
-        """Removes the files of a deleted job."""
+
+class JobFiles(Protocol):
+    """The files of jobs."""
+
+    def delete(self, job_id: str) -> None:
+        """Deletes all files of a job."""
 
 
 class Jobs:
@@ -73,6 +77,7 @@ class Jobs:
         configs: Entities,
         vault: Vault,
         runner: Runner,
+        files: JobFiles,
         fits: Callable[[Mapping[str, Any], Mapping[str, Any]], None],
         *,
         new_id: Callable[[str], str] = ids.new_id,
@@ -83,6 +88,7 @@ class Jobs:
         self._configs = configs
         self._vault = vault
         self._runner = runner
+        self._files = files
         self._fits = fits
         self._new_id = new_id
 
@@ -151,10 +157,10 @@ class Jobs:
             self._runner.cancel(job_id)
             if cancelled["status"] not in FINAL:
                 raise Conflict(
-                    f"job {job_id!r} was running and is being cancelled; delete it once it has ended"
+                    f"job {job_id!r} was running and is being cancelled; delete it when it has ended"
                 )
         self._repository.delete(job_id)
-        self._runner.forget(job_id)
+        self._files.delete(job_id)
 
     def result(self, job_id: str) -> Document:
         """The result of a job that has started. Raises NotFound."""

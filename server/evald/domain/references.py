@@ -36,7 +36,7 @@ def parse_reference(text: str, field: str) -> Reference:
 
 
 def check_name(name: str, field: str) -> None:
-    """Raises InvalidArgument unless `name` can stand in a path: 1 to 255 characters, no space, no slash."""
+    """Raises InvalidArgument unless `name` can stand in a path."""
     if not _NAME.fullmatch(name):
         raise InvalidArgument.of(
             field, f"{name[:80]!r} is not a name: use 1 to 255 characters without spaces or '/'"

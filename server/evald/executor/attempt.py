@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Protocol
@@ -89,7 +89,7 @@ class Attempt:
         with structlog.contextvars.bound_contextvars(job=self.job_id, attempt=self.fence.attempt):
             log.info("attempt started", devices=list(self._devices))
             try:
-                status = self._end(self._carry())
+                status = self._carry()
                 log.info("attempt ended", status=str(status))
             except LeaseLost as e:
                 self.stop("lost")
@@ -102,12 +102,12 @@ class Attempt:
             finally:
                 self._output.close()
 
-    def _carry(self) -> events.Done | events.Failed | ChildDied:
-        """Runs the job to its last event."""
+    def _carry(self) -> JobStatus:
+        """Runs the job to its end; answers the state that it is left in."""
         try:
             spec = self._spec()
         except EvaluationError as e:
-            return events.Failed({"kind": e.kind, "message": e.message, "launch": True})
+            return self._fail({"kind": e.kind, "message": e.message}, launched=False)
         run = self._backend.start(spec)
         with self._lock:
             self._run = run
@@ -116,13 +116,14 @@ class Attempt:
         try:
             for event in run.events():
                 match event:
-                    case events.Done() | events.Failed():
-                        return event
-                    case _:
-                        self._take(event)
+                    case events.Done(result=result):
+                        return self._complete(result)
+                    case events.Failed(error=error):
+                        return self._fail(error)
+                self._take(event)
         except ChildDied as e:
-            return e
-        return ChildDied("protocol", "the child ended without a result")
+            return self._died(e)
+        return self._died(ChildDied("protocol", "the child ended without a result"))
 
     def _spec(self) -> JobSpec:
         config = self._vault.reveal(with_files(self._claim.config))
@@ -161,21 +162,18 @@ class Attempt:
         self._samples.record(self.fence, batch or [], self._standing)
         self._written = self._clock()
 
-    def _end(self, last: events.Done | events.Failed | ChildDied) -> JobStatus:
-        match last:
-            case events.Done(result=result):
-                self._write()
-                self._output.publish(self._samples, result=result)
-                return self._finish(JobStatus.COMPLETED, result=result)
-            case events.Failed(error=error):
-                launched = not error.get("launch")
-                told = {k: v for k, v in error.items() if k != "launch"}
-                self._output.log(time.time(), "error", f"{told['kind']}: {told['message']}")
-                self._output.publish(self._samples, error=told)
-                return self._finish(JobStatus.FAILED, error=told, launched=launched)
-        return self._died(last)
+    def _complete(self, result: Mapping[str, Any]) -> JobStatus:
+        self._write()
+        self._output.publish(self._samples, result=result)
+        return self._finish(JobStatus.COMPLETED, result=result)
+
+    def _fail(self, error: Mapping[str, Any], *, launched: bool = True) -> JobStatus:
+        self._output.log(time.time(), "error", f"{error['kind']}: {error['message']}")
+        self._output.publish(self._samples, error=error)
+        return self._finish(JobStatus.FAILED, error=error, launched=launched)
 
     def _died(self, death: ChildDied) -> JobStatus:
+        """The child is gone: because it was told to stop, or by itself."""
         error = {"kind": death.kind, "message": str(death)}
         match self._reason:
             case "cancelled":
@@ -183,14 +181,11 @@ class Attempt:
                 self._output.publish(self._samples)
                 return self._finish(JobStatus.CANCELLED)
             case "deadline":
-                error = {
-                    "kind": "deadline",
-                    "message": f"the job ran for more than {self._limit:g} s; give it a greater "
-                    "max_runtime, or fewer samples",
-                }
-                self._output.log(time.time(), "error", error["message"])
-                self._output.publish(self._samples, error=error)
-                return self._finish(JobStatus.FAILED, error=error)
+                message = (
+                    f"the job ran for more than {self._limit:g} s; give it a greater max_runtime, "
+                    "or fewer samples"
+                )
+                return self._fail({"kind": "deadline", "message": message})
             case "drained":
                 return self._queue.release(self.fence, counted=False, error=error)
             case "lost":
@@ -213,7 +208,7 @@ class Attempt:
 
 
 def with_files(document: Any, key: str = "") -> Any:
-    """A document in which data sets given as `namespace/name` are given by where their files are."""
+    """A document whose data sets given as `namespace/name` say where their files are."""
     if key == "dataset" and isinstance(document, str):
         return {"files_url": f"hf://datasets/{document}"}
     if isinstance(document, dict):

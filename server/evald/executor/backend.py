@@ -13,7 +13,7 @@ from evald.settings import ClientSettings
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """All that one attempt needs. Secrets in `config` and `target` are readable: never log a spec."""
+    """All that one attempt needs. Its secrets are readable: never log a spec."""
 
     job_id: str
     attempt: int
@@ -40,7 +40,7 @@ class Run(Protocol):
     """One attempt under way."""
 
     def events(self) -> Iterator[Event]:
-        """The attempt's events; Done or Failed comes last. Raises ChildDied when it ended without."""
+        """Its events; Done or Failed comes last. Raises ChildDied when it ended without."""
 
     def stop(self, grace: float) -> None:
         """Ends the attempt's whole process group: told to end first, killed `grace` seconds later.

@@ -35,7 +35,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Samples done in the whole job, kept ones included, and how many there are if that is known."""
+    """Samples done in the whole job, kept ones included, and how many there are if known."""
 
     kind: ClassVar[str] = "progress"
     processed: int

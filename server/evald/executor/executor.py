@@ -74,6 +74,10 @@ class Executor:
         self._placer.start()
         self._keeper.start()
 
+    def check(self, gpus: int) -> None:
+        """Raises InvalidArgument when a job can never get so many GPUs here."""
+        self._gpus.check(gpus)
+
     def wake(self) -> None:
         """There is something new in the queue."""
         self._news.set()

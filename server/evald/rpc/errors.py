@@ -15,7 +15,7 @@ DOMAIN = "evald"
 
 
 class Answer(NamedTuple):
-    """How an error is told. `http` is the REST status, where the usual one of the code will not do."""
+    """How an error is told; `http` is the REST status."""
 
     code: grpc.StatusCode
     reason: str

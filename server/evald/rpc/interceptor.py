@@ -21,7 +21,7 @@ REQUEST_ID = "x-request-id"
 QUIET = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps unary calls, which run on the server's threads, and streams, which run on its loop.
 
     `max_streams` streams may be open at once; further ones are told to come back, so that unary

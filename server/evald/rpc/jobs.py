@@ -105,7 +105,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
 async def archive(
     pack: Callable[[str], Iterator[bytes]], job_id: str, kind: str, context: Any
 ) -> AsyncIterator[httpbody_pb2.HttpBody]:
-    """Sends a ZIP part by part; a thread reads each, so that the server's loop never waits for disk."""
+    """Sends a ZIP part by part. A thread reads each: the server's loop must not wait for disk."""
     parts = await asyncio.to_thread(pack, job_id)
     name = f'attachment; filename="{job_id}-{kind}.zip"'
     await context.send_initial_metadata((("content-disposition", name),))

@@ -33,7 +33,7 @@ def to_document(message: Message) -> dict[str, Any]:
     for field, value in message.ListFields():
         key = _keys(message.DESCRIPTOR)[field.name]
         if _is_map(field):
-            of = field.message_type.fields_by_name["value"]
+            of = _values(field)
             document[key] = {k: _to_plain(of, v) for k, v in value.items()}
         elif field.is_repeated:
             document[key] = [_to_plain(field, v) for v in value]
@@ -59,7 +59,7 @@ def _fill(message: Message, document: Mapping[str, Any]) -> None:
         if field is None:
             continue
         if _is_map(field):
-            of = field.message_type.fields_by_name["value"]
+            of = _values(field)
             for name, entry in value.items():
                 _put(message, field, of, entry, key=name)
         elif field.is_repeated:
@@ -105,7 +105,7 @@ def _put(
 
 def _to_plain(field: FieldDescriptor, value: Any) -> Any:
     if field.enum_type is not None:
-        return _enum_text(field, value)
+        return _enum_text(field.name, field.enum_type, value)
     match value:
         case timestamp_pb2.Timestamp():
             return value.ToDatetime().isoformat(timespec="microseconds")
@@ -144,10 +144,9 @@ def _prefix(enum: EnumDescriptor) -> str:
     return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
 
 
-def _enum_text(field: FieldDescriptor, number: int) -> str:
-    enum = field.enum_type
+def _enum_text(field: str, enum: EnumDescriptor, number: int) -> str:
     if number not in enum.values_by_number:
-        raise InvalidArgument.of(field.name, f"{number} is no {enum.name}")
+        raise InvalidArgument.of(field, f"{number} is no {enum.name}")
     return enum.values_by_number[number].name.removeprefix(_prefix(enum)).lower()
 
 
@@ -156,7 +155,13 @@ def _enum_number(enum: EnumDescriptor, text: str) -> int:
 
 
 def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def _values(field: FieldDescriptor) -> FieldDescriptor:
+    """What a map field maps to."""
+    assert field.message_type is not None
+    return field.message_type.fields_by_name["value"]
 
 
 def _pairs(descriptor: Descriptor) -> Iterable[tuple[FieldDescriptor, FieldDescriptor]]:

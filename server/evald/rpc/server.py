@@ -107,7 +107,7 @@ class Server:
         return int(port)
 
     async def stop(self, grace: float) -> None:
-        """Says that it serves no more, lets calls in flight finish for `grace` seconds, and ends."""
+        """Says that it serves no more, and lets calls in flight finish for `grace` seconds."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
         await asyncio.to_thread(self._threads.shutdown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
@@ -57,9 +57,9 @@ class EntityStore:
             session.delete(row)
             return row.id
 
-    def _find(self, session: Session, reference: Reference) -> Any:
+    def _find(self, session: Session, reference: Reference) -> NamedEntity:
         row = self._row
-        found = session.scalars(
+        found: Sequence[NamedEntity] = session.scalars(
             select(row)
             .where(row.namespace == reference.namespace)
             .where(or_(row.name == reference.name, row.id == reference.name))

@@ -134,6 +134,6 @@ class JobStore:
 
     def _history(self, session: Session, job_id: str) -> list[dict[str, Any]]:
         events = session.scalars(
-            select(JobEventRow).where(JobEventRow.job_id == job_id).order_by(JobEventRow.revision)  # type: ignore[arg-type]
+            select(JobEventRow).where(JobEventRow.job_id == job_id).order_by(JobEventRow.revision)
         )
         return [{"status": e.status, "at": write_time(e.at), "attempt": e.attempt} for e in events]

@@ -31,7 +31,7 @@ def json_column(*, nullable: bool = True) -> Any:
 
 
 def time_column() -> Any:
-    return Field(default_factory=now, sa_type=UtcDateTime, nullable=False)  # type: ignore[call-overload]
+    return Field(default_factory=now, sa_type=UtcDateTime, nullable=False)
 
 
 class Entity(SQLModel):

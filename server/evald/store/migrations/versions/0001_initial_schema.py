@@ -63,7 +63,8 @@ def upgrade() -> None:
         sa.Column("not_before", sa.Float(), nullable=False),
         sa.Column("devices", sa.JSON(none_as_null=True), nullable=True),
         sa.CheckConstraint(
-            "status in ('created', 'pending', 'running', 'cancelling', 'cancelled', 'failed', 'completed')",
+            "status in ('created', 'pending', 'running', 'cancelling', 'cancelled', "
+            "'failed', 'completed')",
             name="job_status",
         ),
         sa.PrimaryKeyConstraint("id"),

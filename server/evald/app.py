@@ -1,0 +1,184 @@
+"""The composition root: the only file that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from evald import logs, registry
+from evald.clients.artifacts import ArtifactStore
+from evald.clients.secrets import Vault, redact, secret_values
+from evald.domain import compatibility, ids
+from evald.domain.attempts import Claim
+from evald.domain.documents import Maker, check_datasets, check_target
+from evald.domain.entities import Entities
+from evald.domain.jobs import Jobs
+from evald.envoy import Envoy
+from evald.errors import InvalidArgument, Violation
+from evald.executor.attempt import Attempt
+from evald.executor.executor import Executor
+from evald.executor.files import JobFiles
+from evald.executor.gpus import Gpus
+from evald.executor.local import LocalBackend
+from evald.executor.output import Output
+from evald.rpc.server import Server
+from evald.settings import Settings
+from evald.store.store import Store
+from evald.worker import Worker
+
+log = structlog.get_logger()
+
+
+class App:
+    """Everything that one server consists of, put together. `serve` runs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.worker = Worker(settings.data_dir)
+        self.store = Store(settings)
+        self.vault = Vault(settings.clients)
+        self.artifacts = ArtifactStore(settings.clients)
+        self.gpus = Gpus(settings.gpus)
+        self.backend = LocalBackend(settings)
+        self.runs = settings.data_dir / "runs"
+        self.executor = Executor(
+            self.store.queue,
+            self.backend,
+            self.gpus,
+            self._attempt,
+            self.artifacts.url,
+            worker=self.worker.name,
+            slots=settings.slots,
+            lease_seconds=settings.lease_seconds,
+        )
+        maker = Maker()
+        targets = Entities(self.store.targets, self.vault, maker, ids.TARGET, check_target)
+        configs = Entities(self.store.configs, self.vault, maker, ids.CONFIG, check_config)
+        files = JobFiles(self.store.jobs, self.artifacts, self.runs)
+        jobs = Jobs(
+            self.store.jobs,
+            self.store.samples,
+            targets,
+            configs,
+            self.vault,
+            self.executor,
+            files,
+            fits,
+        )
+        self.server = Server(settings, targets, configs, jobs, files)
+
+    def _attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
+        job_id = claim.fence.job_id
+        known = secret_values(self.vault.unseal([claim.target, claim.config]))
+        output = Output(
+            job_id,
+            self.runs / job_id,
+            self.artifacts,
+            {
+                "target": self.vault.mask(claim.target),
+                "config": self.vault.mask(claim.config),
+            },
+            lambda text: redact(text, known),
+        )
+        return Attempt(
+            claim,
+            devices=devices,
+            queue=self.store.queue,
+            samples=self.store.samples,
+            backend=self.backend,
+            vault=self.vault,
+            output=output,
+            clients=self.settings.clients,
+            grace=self.settings.grace_seconds,
+            max_runtime=self.settings.max_runtime,
+        )
+
+    async def start(self) -> int:
+        """Takes up work and answers the gRPC port."""
+        self.executor.start()
+        return await self.server.start()
+
+    async def stop(self) -> None:
+        """Drains: no new calls, no new jobs; what runs may end within the grace time."""
+        grace = self.settings.grace_seconds
+        await asyncio.gather(self.server.stop(grace), asyncio.to_thread(self.executor.stop, grace))
+        self.store.close()
+        self.worker.close()
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Raises InvalidArgument unless an installed flow can run the config."""
+    kind = config.get("type")
+    if not kind:
+        known = ", ".join(registry.flows().names())
+        raise InvalidArgument.of("type", f"say how to evaluate: {known}")
+    if kind not in registry.flows():
+        raise InvalidArgument.of("type", registry.flows().unknown(kind))
+    check_datasets(config)
+    registry.flows()[kind]().check(config)
+
+
+def fits(target: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Raises InvalidArgument when a config's flow cannot evaluate the target."""
+    kind = config["type"]
+    if kind not in registry.flows():
+        message = registry.flows().unknown(kind)
+        raise InvalidArgument(f"config.type: {message}", [Violation("config.type", message)])
+    compatibility.check(target, config, registry.flows()[kind].targets)
+
+
+async def run(settings: Settings, *, gateway: bool) -> int:
+    """Runs a server until a signal ends it, or its gateway dies. Answers the exit status.
+
+    The first SIGTERM or SIGINT drains; the second one ends everything at once.
+    """
+    logs.configure(settings)
+    app = App(settings)
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        if ending.is_set():
+            os._exit(128 + number)
+        log.info("stopping", signal=number.name)
+        ending.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    port = await app.start()
+    envoy = None
+    status = 0
+    try:
+        if gateway:
+            envoy = Envoy(settings, grpc_port=port, log_path=settings.data_dir / "envoy.log")
+            await asyncio.to_thread(envoy.start)
+        log.info("evald is ready", **addresses(settings, port, gateway=gateway))
+        while not ending.is_set():
+            if envoy is not None and not envoy.alive:
+                log.error("the gateway died", log=str(settings.data_dir / "envoy.log"))
+                status = 1
+                break
+            await _wait(ending, 0.2)
+    finally:
+        await app.stop()
+        if envoy is not None:
+            await asyncio.to_thread(envoy.stop)
+    return status
+
+
+def addresses(settings: Settings, port: int, *, gateway: bool) -> dict[str, str]:
+    """Where the server can be reached."""
+    grpc = {"grpc": f"{settings.host}:{port}"}
+    return {"rest": f"http://{settings.host}:{settings.rest_port}", **grpc} if gateway else grpc
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

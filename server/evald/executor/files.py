@@ -1,0 +1,53 @@
+"""The files of jobs, as users download and delete them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from evald.domain.states import FINAL
+from evald.errors import Conflict
+
+
+class JobReader(Protocol):
+    """Looks jobs up."""
+
+    def get(self, job_id: str) -> Mapping[str, Any]:
+        """Raises NotFound."""
+
+
+class Archives(Protocol):
+    """Where the files of ended jobs are kept."""
+
+    def zip_stream(self, job_id: str, under: str = "") -> Iterator[bytes]:
+        """A ZIP of the files of a job, or of those under a folder."""
+
+    def delete(self, job_id: str) -> None: ...
+
+
+class JobFiles:
+    """The files of jobs. While a job runs, its log is in a folder of its own under `runs`."""
+
+    def __init__(self, jobs: JobReader, archives: Archives, runs: Path) -> None:
+        self._jobs = jobs
+        self._archives = archives
+        self._runs = runs
+
+    def results(self, job_id: str) -> Iterator[bytes]:
+        """All files of a job that has ended, as a ZIP. Raises NotFound or Conflict."""
+        status = self._jobs.get(job_id)["status"]
+        if status not in FINAL:
+            raise Conflict(f"job {job_id!r} is {status}; its files are there once it has ended")
+        return self._archives.zip_stream(job_id)
+
+    def logs(self, job_id: str) -> Iterator[bytes]:
+        """The logs of a job so far, as a ZIP. Raises NotFound."""
+        self._jobs.get(job_id)
+        return self._archives.zip_stream(job_id, "logs")
+
+    def delete(self, job_id: str) -> None:
+        """Deletes all files of a job."""
+        shutil.rmtree(self._runs / job_id, ignore_errors=True)
+        self._archives.delete(job_id)
