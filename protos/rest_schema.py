@@ -102,6 +102,7 @@ class Schema:
         unset = names[rest.unset].name.removeprefix("REST_UNSET_").lower()
         entry["unset"] = "" if unset == "unspecified" else unset
         entry["empty_is_unset"] = rest.empty_is_unset
+        entry["pairs"] = rest.pairs
         return entry
 
     def value(self, field: FieldDescriptor) -> dict[str, Any]:

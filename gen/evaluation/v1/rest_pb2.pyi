@@ -26,9 +26,11 @@ class RestMessage(_message.Message):
     def __init__(self, nulls: _Optional[bool] = ...) -> None: ...
 
 class RestField(_message.Message):
-    __slots__ = ("unset", "empty_is_unset")
+    __slots__ = ("unset", "empty_is_unset", "pairs")
     UNSET_FIELD_NUMBER: _ClassVar[int]
     EMPTY_IS_UNSET_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
     unset: RestUnset
     empty_is_unset: bool
-    def __init__(self, unset: _Optional[_Union[RestUnset, str]] = ..., empty_is_unset: _Optional[bool] = ...) -> None: ...
+    pairs: bool
+    def __init__(self, unset: _Optional[_Union[RestUnset, str]] = ..., empty_is_unset: _Optional[bool] = ..., pairs: _Optional[bool] = ...) -> None: ...

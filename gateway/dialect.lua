@@ -1,0 +1,93 @@
+-- The REST dialect: two hooks around Envoy's gRPC-JSON transcoder. What REST looks like is in the schema; the
+-- modules beside this one know the rules, and this one knows Envoy.
+local errors = require("errors")
+local json = require("json")
+local query = require("query")
+local request = require("request")
+local response = require("response")
+local schema = require("schema")
+
+-- What a request taught us is kept here until its answer passes.
+local METADATA = "evald.rest"
+
+local dialect = {}
+
+local function refuse(handle, status, body, headers)
+  -- Tells local_reply_config that this body is JSON already.
+  handle:streamInfo():dynamicMetadata():set(METADATA, "refused", true)
+  headers = headers or {}
+  headers[":status"] = tostring(status)
+  handle:respond(headers, body)
+end
+
+local function is_grpc(headers)
+  return (headers:get("content-type") or ""):find("^application/grpc") ~= nil
+end
+
+function dialect.on_request(handle)
+  local headers = handle:headers()
+  local path = headers:get(":path")
+  if is_grpc(headers) then return end
+
+  local number, verbs = schema.find(headers:get(":method"), path)
+  local method = schema.methods[number]
+  if not method then
+    if #verbs == 0 then return refuse(handle, 404, errors.text("Not Found")) end
+    return refuse(handle, 405, errors.text("Method Not Allowed"), { allow = table.concat(verbs, ", ") })
+  end
+  handle:streamInfo():dynamicMetadata():set(METADATA, "method", number)
+
+  local base, text = path:match("^([^?]*)%??(.*)$")
+  if not json.is_utf8(base:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)) then
+    return refuse(handle, 400, errors.text("The path is not UTF-8"))
+  end
+  if text ~= "" then
+    local rewritten, problem = query.to_proto(method, text)
+    if not rewritten then return refuse(handle, 422, errors.refusal({ problem })) end
+    headers:replace(":path", rewritten == "" and base or base .. "?" .. rewritten)
+  end
+
+  if not method.body then return end
+  local encoding = headers:get("content-encoding")
+  if encoding and encoding ~= "identity" then
+    return refuse(handle, 415, errors.text("Content-Encoding " .. encoding .. " is not supported"))
+  end
+  local body = handle:body(true)
+  local rewritten, problem = request.to_proto(method, body:getBytes(0, body:length()))
+  if not rewritten then return refuse(handle, 422, errors.refusal({ problem })) end
+  body:setBytes(rewritten)
+  headers:replace("content-type", "application/json")
+  headers:replace("content-length", tostring(#rewritten))
+end
+
+-- Replaces the body of an answer.
+local function rewrite(handle, change)
+  local body = handle:body(true)
+  local rewritten = change(body:getBytes(0, body:length()))
+  body:setBytes(rewritten)
+  handle:headers():replace("content-length", tostring(#rewritten))
+end
+
+function dialect.on_response(handle)
+  local headers = handle:headers()
+  if not (headers:get("content-type") or ""):find("^application/json") then return end
+  local known = handle:streamInfo():dynamicMetadata():get(METADATA) or {}
+  local method = schema.methods[known.method]
+  local status = headers:get(":status")
+
+  if status == "200" then
+    if not method or method.stream then return end
+    if method.creates then headers:replace(":status", "201") end
+    return rewrite(handle, function(body) return response.to_rest(method.response_message, body) end)
+  end
+  rewrite(handle, function(body)
+    local rewritten, asked = errors.to_rest(method, body)
+    if asked then headers:replace(":status", asked) end
+    return rewritten
+  end)
+  status = headers:get(":status")
+  -- A client that repeats these by itself would only do the harm twice.
+  if status == "409" or status == "500" then headers:replace("x-should-retry", "false") end
+end
+
+return dialect

@@ -1,0 +1,115 @@
+-- Turns a REST query into the transcoder's: brackets become field paths, and one value with commas several.
+local json = require("json")
+local schema = require("schema")
+
+local INT32 = 2147483648
+
+local function decode(text)
+  text = text:gsub("+", " "):gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+  return text
+end
+
+local function encode(text)
+  return (text:gsub("[^%w%-._~/]", function(char) return string.format("%%%02X", char:byte()) end))
+end
+
+local function refuse(path, kind, message)
+  error({ loc = { "query", unpack(path) }, msg = message, type = kind }, 0)
+end
+
+-- `filter[a][b]` and `filter.a.b` as { "filter", "a", "b" }. A list may be marked by `[]` at its end.
+local function split(name)
+  local path = {}
+  for part in name:gsub("%[%]$", ""):gmatch("[^%[%].]+") do table.insert(path, part) end
+  return path
+end
+
+-- By kind of field: one text value as the transcoder takes it, or what is wrong with it.
+local writers = {}
+
+function writers.string(_, value) return value end
+
+function writers.bool(_, value)
+  if value == "true" or value == "false" then return value end
+  return nil, "bool_parsing", "Input should be true or false"
+end
+
+function writers.int32(_, value)
+  local number = value:find("^[+-]?%d+$") and tonumber(value)
+  if number and number >= -INT32 and number < INT32 then return string.format("%d", number) end
+  return nil, "int_parsing", "Input should be a valid integer"
+end
+
+function writers.double(_, value)
+  local number = value:find("^[%d.eE+-]+$") and tonumber(value)
+  if number and number - number == 0 then return value end
+  return nil, "float_parsing", "Input should be a valid number"
+end
+
+function writers.enum(field, value)
+  local name = field.enum.by_rest[value]
+  if name then return name end
+  return nil, "enum", "Input should be one of " .. table.concat(field.enum.names, ", ")
+end
+
+-- The field that a path of keys leads to, its path of names, and the keys left over.
+local function resolve(method, path)
+  local message, names, field = method.query, {}, nil
+  for i, key in ipairs(path) do
+    field = message.by_key[key]
+    if not field then
+      refuse(path, "extra_forbidden", schema.unknown(i == 1 and "query parameter" or "field", key, message.keys))
+    end
+    if field.kind == "either" then field = i == #path and field.text or field.object end
+    table.insert(names, field.name)
+    if field.kind ~= "message" then return field, table.concat(names, "."), { unpack(path, i + 1) } end
+    message = field.message
+  end
+  return field, table.concat(names, "."), {}
+end
+
+-- The values that one parameter gives: those of a list may be joined by commas. An entry of a map is one text.
+local function values(field, value, keys)
+  if field.pairs then return { #keys > 0 and table.concat(keys, ".") .. "=" .. value or value } end
+  if not field.repeated then return { value } end
+  local parts = {}
+  for part in value:gmatch("[^,]+") do table.insert(parts, part) end
+  return parts
+end
+
+-- Adds one parameter, as one or more, to the list `out`.
+local function add(method, path, value, out, seen)
+  local field, name, keys = resolve(method, path)
+  local write = writers[field.kind]
+  if not write or field.map or (#keys > 0 and not field.pairs) then
+    refuse(path, "extra_forbidden", "Unknown query parameter '" .. table.concat(path, ".") .. "'")
+  end
+  if seen[name] and not field.repeated then refuse(path, "duplicate_key", "The parameter is given twice") end
+  seen[name] = true
+  for _, part in ipairs(values(field, value, keys)) do
+    local written, kind, message = write(field, part)
+    if not written then refuse(path, kind, message) end
+    table.insert(out, name .. "=" .. encode(written))
+  end
+end
+
+local query = {}
+
+-- The query for the transcoder, or nil and what is wrong with the caller's.
+function query.to_proto(method, text)
+  local out, seen = {}, {}
+  local ok, problem = pcall(function()
+    for parameter in text:gmatch("[^&]+") do
+      local name, value = parameter:match("^([^=]*)=?(.*)$")
+      name, value = decode(name), decode(value)
+      local path = split(name)
+      if not json.is_utf8(name .. value) then refuse({}, "string_unicode", "The query is not UTF-8") end
+      if #path > 0 then add(method, path, value, out, seen) end
+    end
+  end)
+  if ok then return table.concat(out, "&") end
+  if type(problem) ~= "table" then error(problem, 0) end
+  return nil, problem
+end
+
+return query
