@@ -33,7 +33,8 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         None,
-        description="SQLAlchemy URL such as `postgresql+psycopg://…`. Default: SQLite in the data dir.",
+        description="SQLAlchemy URL such as `postgresql+psycopg://…`. "
+        "Default: SQLite in the data dir.",
     )
     host: str = Field("127.0.0.1", description="Address that both ports listen on.")
     grpc_port: int = Field(50051, description="Port of the gRPC server.", ge=0, le=65535)
@@ -67,14 +68,15 @@ class Settings(BaseSettings):
     )
     data_store_url: str | None = Field(
         None,
-        description="Hugging Face endpoint of `hf://` URLs. Default: the embedded store in the data dir.",
+        description="Hugging Face endpoint of `hf://` URLs. Default: the embedded store.",
     )
     inference_url: str | None = Field(
         None, description="OpenAI-compatible base URL for targets whose model is just a name."
     )
     egress: Names = Field(
         (),
-        description="Hosts and networks that models and data may be fetched from, comma-separated. Default: all but link-local and metadata addresses.",
+        description="Hosts and networks that models and data may be fetched from, "
+        "comma-separated. Default: all but link-local and metadata addresses.",
     )
     file_roots: Names = Field(
         (), description="Folders that data sets given as local paths may lie in, comma-separated."

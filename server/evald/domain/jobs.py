@@ -100,7 +100,10 @@ class Jobs:
         config = self._part(document, "config", self._configs, ids.CONFIG)
         self._fits(target, config)
         gpus = int((config.get("params") or {}).get("gpus") or 0)
-        self._runner.check(gpus)
+        try:
+            self._runner.check(gpus)
+        except InvalidArgument as e:
+            raise e.under("config") from e
         max_runtime = document.get("max_runtime")
         if max_runtime is not None and max_runtime < 1:
             raise InvalidArgument.of(
@@ -157,7 +160,7 @@ class Jobs:
             self._runner.cancel(job_id)
             if cancelled["status"] not in FINAL:
                 raise Conflict(
-                    f"job {job_id!r} was running and is being cancelled; delete it when it has ended"
+                    f"job {job_id!r} is being cancelled; delete it when it has ended"
                 )
         self._repository.delete(job_id)
         self._files.delete(job_id)
@@ -183,7 +186,7 @@ class Jobs:
     def _part(self, document: Document, key: str, entities: Entities, prefix: str) -> Document:
         """The target or config of a job, by reference or inline."""
         given = document.get(key)
-        if not given:
+        if given is None or given == "":
             raise InvalidArgument.of(key, f"give 'namespace/name' of a {key}, or the {key} itself")
         if isinstance(given, str):
             part = entities.sealed(parse_reference(given, key))

@@ -1,0 +1,376 @@
+"""Attempts and the executor, on a real store and a backend whose runs are scripted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+import orjson
+import pytest
+
+from evald.domain import ids
+from evald.domain.attempts import Claim
+from evald.domain.documents import Maker
+from evald.domain.states import FINAL
+from evald.errors import EvaluationError, InvalidArgument
+from evald.executor import events
+from evald.executor.attempt import Attempt
+from evald.executor.backend import ChildDied, JobSpec
+from evald.executor.executor import Executor
+from evald.executor.gpus import Gpus
+from evald.executor.output import Output
+from evald.settings import Settings
+from evald.store.store import Store
+
+MAKER = Maker()
+
+
+class Script:
+    """One run: says what it is told to, and dies when it is stopped."""
+
+    def __init__(self, spec: JobSpec, say: Callable[[Script], Iterator[events.Event]]) -> None:
+        self.spec = spec
+        self.stopped = Event()
+        self._say = say
+
+    def events(self) -> Iterator[events.Event]:
+        yield from self._say(self)
+
+    def stop(self, grace: float) -> None:
+        self.stopped.set()
+
+    def wait(self) -> None:
+        """What a run does that never ends by itself."""
+        assert self.stopped.wait(20)
+        raise ChildDied("stopped", "the child was told to end")
+
+
+class ScriptedBackend:
+    """Starts runs that all follow one script, and keeps them."""
+
+    def __init__(self, say: Callable[[Script], Iterator[events.Event]]) -> None:
+        self.say = say
+        self.runs: list[Script] = []
+        self.closed = False
+        self._lock = Lock()
+
+    def start(self, spec: JobSpec) -> Script:
+        with self._lock:
+            self.runs.append(Script(spec, self.say))
+            return self.runs[-1]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Folder:
+    """Artifacts in one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def url(self, job_id: str) -> str:
+        return f"hf://datasets/evaluation-results/{job_id}"
+
+    @contextmanager
+    def writer(self, job_id: str) -> Iterator[Path]:
+        folder = self.root / job_id
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+
+
+class ClearVault:
+    """Has nothing to hide."""
+
+    def reveal(self, document: Any) -> Any:
+        if document.get("description") == "locked":
+            raise EvaluationError("secret", "env:KEY is not set")
+        return document
+
+
+class Bench:
+    """A store, a scripted backend and the executor on them."""
+
+    def __init__(
+        self, tmp_path: Path, say: Callable[[Script], Iterator[events.Event]], **settings: Any
+    ) -> None:
+        self.settings = Settings(data_dir=tmp_path, grace_seconds=0, **settings)
+        self.store = Store(self.settings)
+        self.backend = ScriptedBackend(say)
+        self.artifacts = Folder(tmp_path / "artifacts")
+        self.gpus = Gpus(self.settings.gpus)
+        self.executor = self.make_executor()
+
+    def make_executor(self) -> Executor:
+        return Executor(
+            self.store.queue,
+            self.backend,
+            self.gpus,
+            self.attempt,
+            self.artifacts.url,
+            worker="w",
+            slots=self.settings.slots,
+            lease_seconds=self.settings.lease_seconds,
+        )
+
+    def attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
+        job_id = claim.fence.job_id
+        runs = self.settings.data_dir / "runs"
+        return Attempt(
+            claim,
+            devices=devices,
+            queue=self.store.queue,
+            samples=self.store.samples,
+            backend=self.backend,
+            vault=ClearVault(),
+            output=Output(job_id, runs / job_id, self.artifacts, {}, lambda text: text),
+            clients=self.settings.clients,
+            grace=0,
+            max_runtime=self.settings.max_runtime,
+        )
+
+    def create(self, *, gpus: int = 0, **target: Any) -> str:
+        config = {"type": "custom", "tasks": {"qa": {"type": "data"}}}
+        job = self.store.jobs.add(
+            {
+                "id": ids.new_id(ids.JOB),
+                "namespace": "default",
+                "target": MAKER.entity({"type": "rows", **target}, ids.TARGET),
+                "config": MAKER.entity(config, ids.CONFIG),
+                "gpus": gpus,
+            }
+        )
+        self.executor.wake()
+        return job["id"]
+
+    def await_status(self, job_id: str, *statuses: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 20
+        while (job := self.store.jobs.get(job_id))["status"] not in statuses:
+            assert time.monotonic() < deadline, job
+            time.sleep(0.01)
+        return job
+
+    def history(self, job_id: str) -> list[str]:
+        return [change["status"] for change in self.store.jobs.get(job_id)["state_history"]]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    benches: list[Bench] = []
+
+    def make(say: Callable[[Script], Iterator[events.Event]], **settings: Any) -> Bench:
+        made = Bench(tmp_path, say, **{"gpus": "none", **settings})
+        benches.append(made)
+        made.executor.start()
+        return made
+
+    yield make
+    for made in benches:
+        made.executor.stop(0)
+        assert made.backend.closed
+        assert made.gpus.free == len(made.gpus.devices)
+        assert made.store.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        made.store.close()
+
+
+def scored(index: int) -> events.SampleText:
+    return events.SampleText("qa", index, f'{{"i":{index}}}', None, '{"m":{"s":1.0}}', None, None)
+
+
+def complete(run: Script) -> Iterator[events.Event]:
+    yield events.Task("qa", "running")
+    yield events.Samples([scored(0), scored(1)])
+    yield events.Progress(2, 2)
+    yield events.Log(0.0, "info", "hello")
+    yield events.Task("qa", "completed")
+    yield events.Done({"tasks": {"qa": {"metrics": {}}}, "groups": {}})
+
+
+def hang(run: Script) -> Iterator[events.Event]:
+    yield events.Task("qa", "running")
+    run.wait()
+
+
+def test_job_completes_and_leaves_its_files(bench: Callable[..., Bench]) -> None:
+    b = bench(complete)
+    job = b.await_status(b.create(), "completed")
+    assert job["status_details"]["task_status"] == {"qa": "completed"}
+    assert job["status_details"]["samples_processed"] == 2
+    assert b.history(job["id"]) == ["created", "running", "completed"]
+    folder = b.artifacts.root / job["id"]
+    results = orjson.loads((folder / "results.json").read_bytes())
+    assert results == {
+        "qa": [
+            {
+                "item": {"i": i},
+                "sample": None,
+                "metrics": {"m": {"scores": {"s": {"value": 1.0, "stats": None}}}},
+            }
+            for i in (0, 1)
+        ]
+    }
+    assert "INFO hello" in (folder / "logs" / "job.log").read_text()
+    assert not (b.settings.data_dir / "runs" / job["id"]).exists()
+
+
+def test_flow_that_gives_up_fails_the_job(bench: Callable[..., Bench]) -> None:
+    def give_up(run: Script) -> Iterator[events.Event]:
+        yield events.Task("qa", "running")
+        yield events.Failed({"kind": "dataset", "message": "it is empty", "task": "qa"})
+
+    b = bench(give_up)
+    job = b.await_status(b.create(), *FINAL)
+    assert job["status"] == "failed"
+    assert job["error"] == {"kind": "dataset", "message": "it is empty", "task": "qa"}
+    assert job["status_details"]["task_status"] == {"qa": "failed"}
+
+
+def test_job_that_cannot_be_launched_says_so(bench: Callable[..., Bench]) -> None:
+    b = bench(complete)
+    job = b.await_status(b.create(description="locked"), *FINAL)
+    assert job["status"] == "failed"
+    assert job["status_details"]["message"] == "Job failed to launch"
+    assert job["error"]["kind"] == "secret"
+    assert not b.backend.runs
+
+
+def test_cancel_ends_the_run(bench: Callable[..., Bench]) -> None:
+    b = bench(hang)
+    job_id = b.create()
+    b.await_status(job_id, "running")
+    assert b.store.jobs.cancel(job_id)["status"] == "cancelling"
+    b.executor.cancel(job_id)
+    b.await_status(job_id, "cancelled")
+    assert b.history(job_id) == ["created", "running", "cancelling", "cancelled"]
+
+
+def test_cancel_through_another_server_is_noticed(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, lease_seconds=0.6)
+    job_id = b.create()
+    b.await_status(job_id, "running")
+    b.store.jobs.cancel(job_id)
+    b.await_status(job_id, "cancelled")
+
+
+def test_job_that_runs_too_long_is_ended(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, max_runtime=0.1)
+    job = b.await_status(b.create(), *FINAL)
+    assert job["status"] == "failed"
+    assert job["error"]["kind"] == "deadline"
+
+
+def test_job_whose_child_died_is_tried_again(bench: Callable[..., Bench]) -> None:
+    def die_once(run: Script) -> Iterator[events.Event]:
+        if run.spec.attempt == 1:
+            yield events.Samples([scored(0)])
+            raise ChildDied("crash", "the child was ended by SIGSEGV")
+        kept = run.spec.kept
+        assert kept is not None
+        assert orjson.loads(kept.read_bytes()) == {
+            "task": "qa", "index": 0, "scores": {"m": {"s": 1.0}}, "parts": {}, "error": None,
+        }  # fmt: skip
+        yield events.Samples([scored(1)])
+        yield events.Done({"tasks": {}, "groups": {}})
+
+    b = bench(die_once)
+    job = b.await_status(b.create(), *FINAL)
+    assert job["status"] == "completed"
+    assert job["attempts"] == 2
+    assert b.history(job["id"]) == ["created", "running", "pending", "running", "completed"]
+    assert b.store.samples.count(job["id"]) == 2
+
+
+def test_attempt_that_was_overtaken_writes_nothing_more(bench: Callable[..., Bench]) -> None:
+    go_on = Event()
+
+    def slow(run: Script) -> Iterator[events.Event]:
+        if run.spec.attempt == 1:
+            assert go_on.wait(20)
+            yield events.Samples([scored(0)])
+        yield events.Done({"tasks": {}, "groups": {}})
+
+    b = bench(slow)
+    job_id = b.create()
+    b.await_status(job_id, "running")
+    assert b.store.queue.rescue(worker="w") == [job_id]
+    go_on.set()
+    job = b.await_status(job_id, *FINAL)
+    assert (job["status"], job["attempts"]) == ("completed", 2)
+    assert b.store.samples.count(job_id) == 0
+
+
+def test_drain_gives_jobs_back(bench: Callable[..., Bench]) -> None:
+    b = bench(hang)
+    job_id = b.create()
+    b.await_status(job_id, "running")
+    b.executor.stop(0)
+    assert b.store.jobs.get(job_id)["status"] == "pending"
+    b.backend.say = complete
+    b.executor = b.make_executor()
+    b.executor.start()
+    assert b.await_status(job_id, *FINAL)["status"] == "completed"
+
+
+def test_server_that_died_takes_up_its_jobs_when_it_starts(bench: Callable[..., Bench]) -> None:
+    b = bench(complete)
+    b.executor.stop(0)
+    job_id = b.create()
+    b.store.queue.claim(job_id, "w", devices=[], lease_seconds=1000, files_url="x")
+    b.executor = b.make_executor()
+    b.executor.start()
+    b.await_status(job_id, "completed")
+
+
+def test_jobs_on_one_gpu_run_one_after_the_other(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, gpus="1")
+    first, second = b.create(gpus=1), b.create(gpus=1)
+    b.await_status(first, "running")
+    assert b.await_status(second, "pending")["status_details"]["message"] == "Job is pending"
+    b.store.jobs.cancel(first)
+    b.executor.cancel(first)
+    b.await_status(second, "running")
+    assert [run.spec.devices for run in b.backend.runs] == [("0",), ("0",)]
+    assert b.history(second) == ["created", "pending", "running"]
+
+
+def test_jobs_on_two_gpus_run_side_by_side_each_on_its_own(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, gpus="2")
+    jobs = [b.create(gpus=1), b.create(gpus=1)]
+    for job_id in jobs:
+        b.await_status(job_id, "running")
+        assert b.history(job_id) == ["created", "running"]
+    assert sorted(run.spec.devices for run in b.backend.runs) == [("0",), ("1",)]
+
+
+def test_job_that_needs_no_gpu_passes_one_that_waits_for_it(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, gpus="1")
+    b.await_status(b.create(gpus=1), "running")
+    b.await_status(b.create(gpus=1), "pending")
+    b.await_status(b.create(), "running")
+
+
+def test_more_gpus_than_there_are_is_refused(bench: Callable[..., Bench]) -> None:
+    with pytest.raises(InvalidArgument, match=r"params\.gpus"):
+        bench(hang, gpus="1").executor.check(2)
+
+
+def test_slots_bound_what_runs(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, slots=2)
+    jobs = [b.create() for _ in range(3)]
+    b.await_status(jobs[2], "pending")
+    assert len(b.backend.runs) == 2
+
+
+def test_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evald.executor.output.LOG_LIMIT", 1000)
+    output = Output("eval-1", tmp_path, Folder(tmp_path), {}, lambda text: text)
+    for _ in range(1000):
+        output.log(0.0, "info", "x" * 100)
+    output.close()
+    text = (tmp_path / "logs" / "job.log").read_text()
+    assert len(text) < 1200
+    assert "the log is full" in text

@@ -1,0 +1,291 @@
+"""The services over a real gRPC channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from evaluation.v1 import (
+    config_pb2,
+    config_service_pb2,
+    config_service_pb2_grpc,
+    job_pb2,
+    job_service_pb2,
+    job_service_pb2_grpc,
+    result_service_pb2,
+    result_service_pb2_grpc,
+    target_pb2,
+    target_service_pb2,
+    target_service_pb2_grpc,
+)
+from google.protobuf import struct_pb2
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from grpc_status import rpc_status
+
+SERVICES = {
+    f"evaluation.v1.{name}"
+    for name in ("JobService", "TargetService", "ConfigService", "ResultService")
+} | {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+
+
+class Stubs:
+    """A stub of each service."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.targets = target_service_pb2_grpc.TargetServiceStub(channel)
+        self.configs = config_service_pb2_grpc.ConfigServiceStub(channel)
+        self.jobs = job_service_pb2_grpc.JobServiceStub(channel)
+        self.results = result_service_pb2_grpc.ResultServiceStub(channel)
+
+
+@pytest.fixture
+def stubs(channel: grpc.Channel) -> Stubs:
+    return Stubs(channel)
+
+
+def rows_target(**fields: Any) -> target_pb2.Target:
+    target = target_pb2.Target(type=target_pb2.TARGET_TYPE_ROWS, **fields)
+    target.rows.add().update({"a": 1})
+    return target
+
+
+def custom_config(**fields: Any) -> config_pb2.Config:
+    return config_pb2.Config(type="custom", **fields)
+
+
+def new_job(**fields: Any) -> job_service_pb2.CreateJobRequest:
+    job = job_pb2.Job(inline_target=rows_target(), inline_config=custom_config(), **fields)
+    return job_service_pb2.CreateJobRequest(job=job)
+
+
+def error_of(call: Any, request: Any) -> Any:
+    """The rich status that a call ends with."""
+    with pytest.raises(grpc.RpcError) as e:
+        answer = call(request, timeout=10)
+        list(answer) if hasattr(answer, "cancel") else None
+    return e.value, rpc_status.from_call(e.value)
+
+
+def detail(status: Any, kind: Any) -> Any:
+    """The detail of one kind in a rich status."""
+    found = kind()
+    assert any(packed.Unpack(found) for packed in status.details)
+    return found
+
+
+def test_reflection_lists_every_service(channel: grpc.Channel) -> None:
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert set(database.get_services()) == SERVICES
+    described = database.FindFileContainingSymbol("evaluation.v1.JobService")
+    assert described.name == "evaluation/v1/job_service.proto"
+
+
+def test_health(channel: grpc.Channel) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    for service in ("", "evaluation.v1.JobService"):
+        answer = stub.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_target_created_read_listed_deleted(stubs: Stubs) -> None:
+    created = stubs.targets.CreateTarget(
+        target_service_pb2.CreateTargetRequest(target=rows_target(name="n", namespace="ns"))
+    )
+    assert created.id.startswith("eval-target-")
+    get = target_service_pb2.GetTargetRequest(namespace="ns", name="n")
+    assert stubs.targets.GetTarget(get) == created
+    listed = stubs.targets.ListTargets(
+        target_service_pb2.ListTargetsRequest(filter={"namespace": "ns"})
+    )
+    assert list(listed.data) == [created]
+    assert listed.object == "list"
+    assert listed.pagination.total_results == 1
+    assert listed.filter.namespace == "ns"
+    delete = target_service_pb2.DeleteTargetRequest(namespace="ns", name="n")
+    assert stubs.targets.DeleteTarget(delete).id == created.id
+    assert error_of(stubs.targets.GetTarget, get)[0].code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_api_key_is_masked_wherever_it_is_shown(stubs: Stubs) -> None:
+    endpoint = {"url": "http://localhost/v1", "model_id": "m", "api_key": "canary"}
+    target = target_pb2.Target(type=target_pb2.TARGET_TYPE_MODEL, name="n")
+    target.inline_model.api_endpoint.MergeFrom(target_pb2.Target().inline_model.api_endpoint)
+    for key, value in endpoint.items():
+        setattr(target.inline_model.api_endpoint, key, value)
+    created = stubs.targets.CreateTarget(target_service_pb2.CreateTargetRequest(target=target))
+    assert created.inline_model.api_endpoint.api_key == "******"
+    job = job_pb2.Job(target="default/n", inline_config=custom_config())
+    assert "canary" not in str(stubs.jobs.CreateJob(job_service_pb2.CreateJobRequest(job=job)))
+    assert "canary" not in str(stubs.jobs.ListJobs(job_service_pb2.ListJobsRequest()))
+
+
+def test_job_carries_target_and_config_in_full(stubs: Stubs) -> None:
+    stubs.targets.CreateTarget(
+        target_service_pb2.CreateTargetRequest(target=rows_target(name="t", namespace="ns"))
+    )
+    stubs.configs.CreateConfig(
+        config_service_pb2.CreateConfigRequest(config=custom_config(name="c", namespace="ns"))
+    )
+    job = job_pb2.Job(namespace="ns", target="ns/t", config="ns/c")
+    created = stubs.jobs.CreateJob(job_service_pb2.CreateJobRequest(job=job))
+    assert created.id.startswith("eval-")
+    assert created.status == job_pb2.JOB_STATUS_CREATED
+    assert created.inline_target.name == "t"
+    assert created.inline_target.type_prefix == "eval-target"
+    assert created.inline_config.schema_version == "1.0"
+    got = stubs.jobs.GetJob(job_service_pb2.GetJobRequest(job_id=created.id))
+    assert [change.status for change in got.state_history] == [job_pb2.JOB_STATUS_CREATED]
+    status = stubs.jobs.GetJobStatus(job_service_pb2.GetJobStatusRequest(job_id=created.id))
+    assert status.status == job_pb2.JOB_STATUS_CREATED
+    assert not status.HasField("progress")
+
+
+def test_validate_only_stores_nothing(stubs: Stubs) -> None:
+    request = new_job()
+    request.validate_only = True
+    assert stubs.jobs.CreateJob(request).id == ""
+    assert not stubs.jobs.ListJobs(job_service_pb2.ListJobsRequest()).data
+
+
+def test_same_request_id_gives_the_same_job(stubs: Stubs) -> None:
+    request = new_job()
+    request.request_id = "r"
+    assert stubs.jobs.CreateJob(request).id == stubs.jobs.CreateJob(request).id
+    request.job.description = "another"
+    error, status = error_of(stubs.jobs.CreateJob, request)
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert detail(status, error_details_pb2.ErrorInfo).metadata["http_status"] == "409"
+
+
+def test_cancelled_and_deleted(stubs: Stubs) -> None:
+    job_id = stubs.jobs.CreateJob(new_job()).id
+    cancelled = stubs.jobs.CancelJob(job_service_pb2.CancelJobRequest(job_id=job_id))
+    assert cancelled.status == job_pb2.JOB_STATUS_CANCELLED
+    stubs.jobs.DeleteJob(job_service_pb2.DeleteJobRequest(job_id=job_id))
+    get = job_service_pb2.GetJobRequest(job_id=job_id)
+    assert error_of(stubs.jobs.GetJob, get)[0].code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_archive_comes_in_parts_with_its_name(stubs: Stubs) -> None:
+    call = stubs.jobs.DownloadJobLogs(job_service_pb2.DownloadJobLogsRequest(job_id="eval-1"))
+    assert [(part.content_type, part.data) for part in call] == [
+        ("application/zip", b"one"),
+        ("application/zip", b"two"),
+    ]
+    assert ("content-disposition", 'attachment; filename="eval-1-logs.zip"') in [
+        (key, value) for key, value in call.initial_metadata()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "field"),
+    [
+        (
+            job_service_pb2.CreateJobRequest(),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "target",
+        ),
+        (
+            job_service_pb2.CreateJobRequest(job=job_pb2.Job(target="a/b", config="a/b")),
+            grpc.StatusCode.NOT_FOUND,
+            None,
+        ),
+        (
+            job_service_pb2.CreateJobRequest(
+                job=job_pb2.Job(inline_target=target_pb2.Target(), config="a/b")
+            ),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "target.type",
+        ),
+        (
+            job_service_pb2.CreateJobRequest(
+                job=job_pb2.Job(
+                    inline_target=rows_target(),
+                    inline_config=config_pb2.Config(type="similarity_metrics"),
+                )
+            ),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "target.type",
+        ),
+        (
+            job_service_pb2.CreateJobRequest(
+                job=job_pb2.Job(
+                    inline_target=rows_target(), inline_config=custom_config(params={"gpus": 2})
+                )
+            ),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "config.params.gpus",
+        ),
+        (new_job(max_runtime=0), grpc.StatusCode.INVALID_ARGUMENT, "max_runtime"),
+        (new_job(namespace="a b"), grpc.StatusCode.INVALID_ARGUMENT, "namespace"),
+    ],
+)
+def test_job_that_cannot_be_created_says_why(
+    stubs: Stubs, request_: Any, code: grpc.StatusCode, field: str | None
+) -> None:
+    error, status = error_of(stubs.jobs.CreateJob, request_)
+    assert error.code() == code
+    info = detail(status, error_details_pb2.ErrorInfo)
+    assert info.domain == "evald"
+    if field is not None:
+        violations = detail(status, error_details_pb2.BadRequest).field_violations
+        assert [v.field for v in violations] == [field]
+    assert not stubs.jobs.ListJobs(job_service_pb2.ListJobsRequest()).data
+
+
+def test_unexpected_error_tells_nothing_but_its_request_id(stubs: Stubs) -> None:
+    request = job_service_pb2.DownloadJobResultsRequest(job_id="broken")
+    call = stubs.jobs.DownloadJobResults(request, metadata=(("x-request-id", "my-id"),))
+    with pytest.raises(grpc.RpcError) as e:
+        list(call)
+    assert e.value.code() == grpc.StatusCode.INTERNAL
+    assert "secret" not in str(e.value)
+    assert ("x-request-id", "my-id") in [(k, v) for k, v in e.value.trailing_metadata()]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s: s.targets.UpdateTarget(target_service_pb2.UpdateTargetRequest()),
+        lambda s: s.configs.UpdateConfig(config_service_pb2.UpdateConfigRequest()),
+        lambda s: s.jobs.CompareJobs(job_service_pb2.CompareJobsRequest()),
+        lambda s: s.jobs.EvaluateLive(job_service_pb2.EvaluateLiveRequest()),
+        lambda s: list(s.jobs.WatchJob(job_service_pb2.WatchJobRequest())),
+        lambda s: s.results.CreateResult(result_service_pb2.CreateResultRequest()),
+        lambda s: s.results.UpdateResult(result_service_pb2.UpdateResultRequest()),
+        lambda s: s.results.DeleteResult(result_service_pb2.DeleteResultRequest()),
+        lambda s: s.jobs.ListJobs(job_service_pb2.ListJobsRequest(search={"id": ["x"]})),
+    ],
+)
+def test_what_is_not_there_yet_says_so(stubs: Stubs, call: Any) -> None:
+    with pytest.raises(grpc.RpcError) as e:
+        call(stubs)
+    assert e.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_streams_never_starve_unary_calls(stubs: Stubs) -> None:
+    request = job_service_pb2.DownloadJobResultsRequest(job_id="endless")
+    streams = [stubs.jobs.DownloadJobResults(request) for _ in range(4)]
+    for stream in streams:
+        assert next(stream).data
+    error, status = error_of(stubs.jobs.DownloadJobResults, request)
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert detail(status, error_details_pb2.RetryInfo).retry_delay.seconds == 1
+    for _ in range(20):
+        stubs.jobs.ListJobs(job_service_pb2.ListJobsRequest(), timeout=5)
+    for stream in streams:
+        stream.cancel()
+
+
+def test_numbers_that_a_struct_holds_come_back_as_they_were(stubs: Stubs) -> None:
+    fields = struct_pb2.Struct()
+    fields.update({"seed": 2**53, "ratio": 0.1})
+    created = stubs.targets.CreateTarget(
+        target_service_pb2.CreateTargetRequest(target=rows_target(custom_fields=fields))
+    )
+    assert created.custom_fields == fields
