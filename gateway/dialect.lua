@@ -56,16 +56,30 @@ function dialect.on_request(handle)
   local rewritten, problem = request.to_proto(method, body:getBytes(0, body:length()))
   if not rewritten then return refuse(handle, 422, errors.refusal({ problem })) end
   body:setBytes(rewritten)
+  -- Waiting for the body has made the headers taken before it stale.
+  headers = handle:headers()
   headers:replace("content-type", "application/json")
   headers:replace("content-length", tostring(#rewritten))
 end
 
--- Replaces the body of an answer.
-local function rewrite(handle, change)
+-- The body of an answer, and a function that puts another one in its place.
+local function whole_body(handle)
   local body = handle:body(true)
-  local rewritten = change(body:getBytes(0, body:length()))
-  body:setBytes(rewritten)
-  handle:headers():replace("content-length", tostring(#rewritten))
+  return body:getBytes(0, body:length()), function(text)
+    body:setBytes(text)
+    handle:headers():replace("content-length", tostring(#text))
+  end
+end
+
+local function on_error(handle, method)
+  local body, replace = whole_body(handle)
+  local rewritten, asked = errors.to_rest(method, body)
+  replace(rewritten)
+  local headers = handle:headers()
+  if asked then headers:replace(":status", asked) end
+  local status = headers:get(":status")
+  -- A client that repeats these by itself would only do the harm twice.
+  if status == "409" or status == "500" then headers:replace("x-should-retry", "false") end
 end
 
 function dialect.on_response(handle)
@@ -73,21 +87,12 @@ function dialect.on_response(handle)
   if not (headers:get("content-type") or ""):find("^application/json") then return end
   local known = handle:streamInfo():dynamicMetadata():get(METADATA) or {}
   local method = schema.methods[known.method]
-  local status = headers:get(":status")
-
-  if status == "200" then
-    if not method or method.stream then return end
-    if method.creates then headers:replace(":status", "201") end
-    return rewrite(handle, function(body) return response.to_rest(method.response_message, body) end)
-  end
-  rewrite(handle, function(body)
-    local rewritten, asked = errors.to_rest(method, body)
-    if asked then headers:replace(":status", asked) end
-    return rewritten
-  end)
-  status = headers:get(":status")
-  -- A client that repeats these by itself would only do the harm twice.
-  if status == "409" or status == "500" then headers:replace("x-should-retry", "false") end
+  if headers:get(":status") ~= "200" then return on_error(handle, method) end
+  -- Streams and files pass as they come.
+  if not method or method.stream then return end
+  if method.creates then headers:replace(":status", "201") end
+  local body, replace = whole_body(handle)
+  replace(response.to_rest(method.response_message, body))
 end
 
 return dialect
