@@ -154,6 +154,13 @@ class Bench:
             time.sleep(0.01)
         return job
 
+    def await_runs(self, count: int) -> list[Script]:
+        deadline = time.monotonic() + 20
+        while len(self.backend.runs) < count:
+            assert time.monotonic() < deadline, self.backend.runs
+            time.sleep(0.01)
+        return self.backend.runs
+
     def history(self, job_id: str) -> list[str]:
         return [change["status"] for change in self.store.jobs.get(job_id)["state_history"]]
 
@@ -333,7 +340,7 @@ def test_jobs_on_one_gpu_run_one_after_the_other(bench: Callable[..., Bench]) ->
     b.store.jobs.cancel(first)
     b.executor.cancel(first)
     b.await_status(second, "running")
-    assert [run.spec.devices for run in b.backend.runs] == [("0",), ("0",)]
+    assert [run.spec.devices for run in b.await_runs(2)] == [("0",), ("0",)]
     assert b.history(second) == ["created", "pending", "running"]
 
 
@@ -343,7 +350,7 @@ def test_jobs_on_two_gpus_run_side_by_side_each_on_its_own(bench: Callable[..., 
     for job_id in jobs:
         b.await_status(job_id, "running")
         assert b.history(job_id) == ["created", "running"]
-    assert sorted(run.spec.devices for run in b.backend.runs) == [("0",), ("1",)]
+    assert sorted(run.spec.devices for run in b.await_runs(2)) == [("0",), ("1",)]
 
 
 def test_job_that_needs_no_gpu_passes_one_that_waits_for_it(bench: Callable[..., Bench]) -> None:
@@ -362,7 +369,7 @@ def test_slots_bound_what_runs(bench: Callable[..., Bench]) -> None:
     b = bench(hang, slots=2)
     jobs = [b.create() for _ in range(3)]
     b.await_status(jobs[2], "pending")
-    assert len(b.backend.runs) == 2
+    assert len(b.await_runs(2)) == 2
 
 
 def test_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

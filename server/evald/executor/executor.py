@@ -62,6 +62,7 @@ class Executor:
         self._news = Event()
         self._closing = Event()
         self._ended = Event()
+        self._done = Event()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="attempt")
         self._placer = Thread(target=self._place_forever, name="placer", daemon=True)
         self._keeper = Thread(target=self._keep_forever, name="keeper", daemon=True)
@@ -105,6 +106,7 @@ class Executor:
         for attempt in left:
             attempt.stop("drained")
         self._pool.shutdown(wait=True)
+        self._done.set()
         self._keeper.join()
         self._backend.close()
 
@@ -167,8 +169,7 @@ class Executor:
     def _keep_forever(self) -> None:
         interval = min(POLL_SECONDS, self._lease_seconds / 3)
         renewed = time.monotonic()
-        while not (self._closing.is_set() and not self._attempts):
-            time.sleep(interval)
+        while not self._done.wait(interval):
             now = time.monotonic()
             with self._lock:
                 attempts = list(self._attempts.values())

@@ -146,7 +146,10 @@ class Queue:
 
     def rescue(self, *, worker: str | None = None) -> list[str]:
         """Takes jobs whose lease ran out from their workers; with `worker`, all that this one held
-        (it has just started, so what it held it lost). Answers their ids."""
+        (it has just started, so what it held it lost), and those may run again at once.
+
+        Answers their ids.
+        """
         expired = col(JobRow.lease_until) < epoch()
         condition = expired if worker is None else or_(expired, col(JobRow.worker) == worker)
         error = {"kind": "lost", "message": "the attempt's process or server died while it ran"}
@@ -157,7 +160,9 @@ class Queue:
                 .with_for_update(skip_locked=True)
             ).all()
             for row in rows:
+                own = worker is not None and row.worker == worker
                 self._put_back(session, row, counted=True, error=error)
+                row.not_before = 0.0 if own else row.not_before
             return [row.id for row in rows]
 
     def _put_back(
