@@ -23,7 +23,10 @@ ALLOWED = {
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
 the server."""
 
-COMPOSES = {"executor/child.py": {"flows.flow", "clients", "registry"}}
+COMPOSES = {
+    "executor/child.py": {"flows.flow", "clients", "registry"},
+    "executor/emitter.py": {"flows.flow"},
+}
 
 ONLY_IN = {
     "sqlmodel": {"store"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,34 @@ class JobSpec:
     kept: Path | None = None
     """A JSON-lines file of the samples that earlier attempts have scored:
     `{"task", "index", "scores", "parts", "error"}` each."""
+
+    def encode(self) -> bytes:
+        """The spec as one line. It holds secrets."""
+        body = {
+            "job_id": self.job_id,
+            "attempt": self.attempt,
+            "config": self.config,
+            "target": self.target,
+            "clients": self.clients.model_dump(mode="json"),
+            "devices": self.devices,
+            "kept": str(self.kept) if self.kept is not None else None,
+        }
+        # Not orjson, which knows neither integers of more than 64 bits nor lone surrogates.
+        return json.dumps(body, default=dict).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> JobSpec:
+        """The spec of a line."""
+        body = json.loads(line)
+        return cls(
+            job_id=body["job_id"],
+            attempt=body["attempt"],
+            config=body["config"],
+            target=body["target"],
+            clients=ClientSettings(**body["clients"]),
+            devices=tuple(body["devices"]),
+            kept=Path(body["kept"]) if body["kept"] is not None else None,
+        )
 
 
 class ChildDied(Exception):

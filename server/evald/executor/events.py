@@ -85,7 +85,39 @@ _KINDS: dict[str, Any] = {c.kind: c for c in (Samples, Progress, Task, Log, Done
 def encode(event: Event) -> bytes:
     """The line of an event, its line end included."""
     body = {f.name: getattr(event, f.name) for f in fields(event)}
-    return orjson.dumps({"kind": event.kind, **body}, option=orjson.OPT_APPEND_NEWLINE)
+    return to_json({"kind": event.kind, **body}) + b"\n"
+
+
+def to_json(value: Any) -> bytes:
+    """The JSON of anything: NaN becomes null, and what JSON does not have becomes its text."""
+    try:
+        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except TypeError:
+        return orjson.dumps(_clean(value), default=_plain, option=_OPTIONS)
+
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    return str(value)
+
+
+def _clean(value: Any) -> Any:
+    """A copy without lone surrogates and without integers that orjson does not write."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    if isinstance(value, Mapping):
+        return {_clean(k): _clean(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(v) for v in value]
+    return value
 
 
 def decode(line: bytes) -> Event:
@@ -96,6 +128,6 @@ def decode(line: bytes) -> Event:
         if kind is Samples:
             body["batch"] = [SampleText(**sample) for sample in body["batch"]]
         event: Event = kind(**body)
-    except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as e:
+    except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise ValueError(f"not an event: {line[:200]!r}") from e
     return event

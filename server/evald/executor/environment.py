@@ -1,0 +1,34 @@
+"""The environment variables that a child gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+MARKER = "EVALD_CHILD"
+"""Set in a child and all it starts, to a value of its own, so that none of them gets lost."""
+
+KEPT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR"),
+    *("PYTHON*", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SSL_*", "REQUESTS_CA_BUNDLE", "AWS_*"),
+    *("HF_*", "TRANSFORMERS_*", "TOKENIZERS_*", "TORCH*", "NLTK_DATA", "XDG_CACHE_HOME"),
+    *("CUDA_*", "NVIDIA_*", "NCCL_*", "OMP_*", "MKL_*", "OPENBLAS_*"),
+)
+"""Names that children keep. Everything else, proxies among it, is the server's own affair."""
+
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+
+
+def scrubbed(
+    environment: Mapping[str, str], *, marker: str, devices: Sequence[str]
+) -> dict[str, str]:
+    """What a child gets of `environment`: no settings, no secrets, and only its own devices."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if any(fnmatchcase(name, pattern) for pattern in KEPT)
+        and not (SECRET.search(name) and not name.startswith("TOKENIZERS_"))
+        and not re.search("://[^/]*@", value)
+    }
+    return {**kept, "CUDA_VISIBLE_DEVICES": ",".join(devices), MARKER: marker}

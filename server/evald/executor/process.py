@@ -1,0 +1,181 @@
+"""A child process, seen from the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from uuid import uuid4
+
+from evald.executor.environment import MARKER, scrubbed
+
+REAP_SECONDS = 10
+"""How long a killed process may take to be gone; only a broken driver holds one for longer."""
+
+
+class ChildProcess:
+    """One child: the leader of a process group of its own, with pipes to speak to it.
+
+    It holds the reading end of a pipe, the lifeline, whose other end only the server holds. When
+    the server dies, however it dies, the lifeline breaks, and the child's group with it. (The
+    kernel's parent-death signal would not do: it fires when the thread that started the child
+    ends, and it spares what the child has started.)
+    """
+
+    def __init__(self, devices: tuple[str, ...] = ()) -> None:
+        self.devices = devices
+        self.jobs = 0
+        self.idle_since = time.monotonic()
+        self._marker = uuid4().hex
+        self._lock = Lock()
+        self._reading = False
+        self.events, theirs = os.pipe()
+        lifeline, self._lifeline = os.pipe()
+        try:
+            # A memory limit would be set here, by prlimit, before the child imports anything.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "evald.executor.child", str(theirs), str(lifeline)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                pass_fds=(theirs, lifeline),
+                start_new_session=True,
+                env=scrubbed(os.environ, marker=self._marker, devices=devices),
+            )
+        except BaseException:
+            os.close(self.events)
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(theirs)
+            os.close(lifeline)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.stdin = self._process.stdin.fileno()
+        self.printed = self._process.stdout.fileno()
+        for fd in (self.stdin, self.printed, self.events):
+            os.set_blocking(fd, False)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended. It is not reaped by this: until `end`, its process group
+        cannot become somebody else's."""
+        with self._lock:
+            if self._process.returncode is not None:
+                return True
+            if sys.platform != "linux":
+                return self._process.poll() is not None
+            what = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self.pid, what) is not None
+
+    @property
+    def rss(self) -> int:
+        """Bytes of memory that it holds; 0 where that cannot be told."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def alone(self) -> bool:
+        """Whether no process that it started is left."""
+        for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            with suppress(OSError):
+                if children.read_text():
+                    return False
+        return True
+
+    @contextmanager
+    def reading(self) -> Iterator[bool]:
+        """Keeps the pipes open, whoever ends the child meanwhile. Says whether they are open."""
+        with self._lock:
+            self._reading = self.events >= 0
+        try:
+            yield self._reading
+        finally:
+            with self._lock:
+                self._reading = False
+                self._close_pipes()
+
+    def discard_printed(self) -> None:
+        """Drops what it printed while it had nothing to do."""
+        with suppress(BlockingIOError):
+            for _ in range(64):
+                if not os.read(self.printed, 2**16):
+                    return
+
+    def terminate(self) -> None:
+        """Tells the whole group to end."""
+        with self._lock:
+            self._signal(signal.SIGTERM)
+
+    def end(self) -> int | None:
+        """Kills the group and all else that the child has started, and answers how it ended: exit
+        status, or minus the number of the signal. It is gone when this returns."""
+        with self._lock:
+            if self._process.returncode is None:
+                self._signal(signal.SIGKILL)
+                _kill_marked(self._marker)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(REAP_SECONDS)
+                self._close_pipes()
+            return self._process.returncode
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+    def _close_pipes(self) -> None:
+        if self._reading or self._process.returncode is None or self.events < 0:
+            return
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        os.close(self._lifeline)
+        os.close(self.events)
+        self.events = -1
+
+
+def _kill_marked(marker: str) -> None:
+    """Kills what carries the marker, such as processes that left the child's group.
+
+    Looks again as long as there are any, since they may have started others meanwhile.
+    """
+    wanted = f"{MARKER}={marker}".encode()
+    for _ in range(100):
+        found = [pid for pid in _processes() if wanted in _environment(pid)]
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+        time.sleep(0.001)
+
+
+def _processes() -> list[int]:
+    try:
+        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    except FileNotFoundError:
+        return []
+
+
+def _environment(pid: int) -> bytes:
+    """What the process was started with; nothing if it is not ours, or is over."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
