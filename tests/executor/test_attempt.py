@@ -221,6 +221,7 @@ def test_job_completes_and_leaves_its_files(bench: Callable[..., Bench]) -> None
         ]
     }
     assert "INFO hello" in (folder / "logs" / "job.log").read_text()
+    b.executor.stop(0)
     assert not (b.settings.data_dir / "runs" / job["id"]).exists()
 
 

@@ -92,7 +92,7 @@ class Executor:
 
     def stop(self, grace: float) -> None:
         """Places nothing more, lets attempts run for `grace` seconds, and gives the others back to
-        the queue. Every child has ended when it returns."""
+        the queue. Every child has ended when it returns. Stopping twice does no harm."""
         self._closing.set()
         self._news.set()
         self._placer.join()
