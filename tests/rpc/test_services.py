@@ -6,6 +6,14 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import struct_pb2
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from grpc_status import rpc_status
+
 from evaluation.v1 import (
     config_pb2,
     config_service_pb2,
@@ -19,13 +27,6 @@ from evaluation.v1 import (
     target_service_pb2,
     target_service_pb2_grpc,
 )
-from google.protobuf import struct_pb2
-from google.rpc import error_details_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
-    ProtoReflectionDescriptorDatabase,
-)
-from grpc_status import rpc_status
 
 SERVICES = {
     f"evaluation.v1.{name}"
@@ -65,9 +66,14 @@ def new_job(**fields: Any) -> job_service_pb2.CreateJobRequest:
 
 def error_of(call: Any, request: Any) -> Any:
     """The rich status that a call ends with."""
+
+    def answer() -> None:
+        given = call(request, timeout=10)
+        if hasattr(given, "cancel"):
+            list(given)
+
     with pytest.raises(grpc.RpcError) as e:
-        answer = call(request, timeout=10)
-        list(answer) if hasattr(answer, "cancel") else None
+        answer()
     return e.value, rpc_status.from_call(e.value)
 
 

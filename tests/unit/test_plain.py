@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from evaluation.v1 import config_pb2, job_pb2, result_pb2, target_pb2
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from evald.domain.states import JobStatus
 from evald.errors import InvalidArgument
 from evald.rpc.plain import EXACT, to_document, to_message
+from evaluation.v1 import config_pb2, job_pb2, result_pb2, target_pb2
 
 TARGET = {
     "id": "eval-target-1",

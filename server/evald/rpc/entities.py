@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from evald.domain.entities import Entities
+from evald.rpc.plain import to_document, to_message
+from evald.rpc.reply import deleted, listing
 from evaluation.v1 import (
     config_pb2,
     config_service_pb2,
@@ -13,10 +16,6 @@ from evaluation.v1 import (
     target_service_pb2,
     target_service_pb2_grpc,
 )
-
-from evald.domain.entities import Entities
-from evald.rpc.plain import to_document, to_message
-from evald.rpc.reply import deleted, listing
 
 
 class TargetServicer(target_service_pb2_grpc.TargetServiceServicer):

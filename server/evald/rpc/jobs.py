@@ -6,6 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Protocol
 
+from google.api import httpbody_pb2
+from google.protobuf import empty_pb2
+
+from evald.domain.jobs import Jobs
+from evald.rpc.plain import to_document, to_message
+from evald.rpc.reply import listing
 from evaluation.v1 import (
     job_pb2,
     job_service_pb2,
@@ -14,12 +20,6 @@ from evaluation.v1 import (
     result_service_pb2,
     result_service_pb2_grpc,
 )
-from google.api import httpbody_pb2
-from google.protobuf import empty_pb2
-
-from evald.domain.jobs import Jobs
-from evald.rpc.plain import to_document, to_message
-from evald.rpc.reply import listing
 
 
 class Files(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from evaluation.v1 import page_pb2
 from google.protobuf.message import Message
 
 from evald.domain.listing import ListQuery, Page
 from evald.rpc.plain import to_message
+from evaluation.v1 import page_pb2
 
 M = TypeVar("M", bound=Message)
 

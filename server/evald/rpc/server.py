@@ -8,16 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-from evaluation.v1 import (
-    config_service_pb2,
-    config_service_pb2_grpc,
-    job_service_pb2,
-    job_service_pb2_grpc,
-    result_service_pb2,
-    result_service_pb2_grpc,
-    target_service_pb2,
-    target_service_pb2_grpc,
-)
 from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -29,6 +19,16 @@ from evald.rpc.entities import ConfigServicer, TargetServicer
 from evald.rpc.interceptor import CallInterceptor
 from evald.rpc.jobs import Files, JobServicer, ResultServicer
 from evald.settings import Settings
+from evaluation.v1 import (
+    config_service_pb2,
+    config_service_pb2_grpc,
+    job_service_pb2,
+    job_service_pb2_grpc,
+    result_service_pb2,
+    result_service_pb2_grpc,
+    target_service_pb2,
+    target_service_pb2_grpc,
+)
 
 MAX_MESSAGE = 20 * 2**20
 """Bytes of one message: the 16 MiB that the gateway takes, and what framing adds."""
