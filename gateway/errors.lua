@@ -3,13 +3,16 @@ local json = require("json")
 
 local errors = {}
 
+-- An error is for reading: a key longer than this is cut.
+local LONGEST_KEY = 256
+
 -- `{"detail": [problem]}`, as the reference API answers 422.
 function errors.refusal(problems)
   local pieces = {}
   for i, problem in ipairs(problems) do
     local loc = {}
     for j, part in ipairs(problem.loc) do
-      loc[j] = type(part) == "number" and tostring(part) or json.quote(part)
+      loc[j] = type(part) == "number" and tostring(part) or json.quote(part:sub(1, LONGEST_KEY))
     end
     pieces[i] = '{"loc":[' .. table.concat(loc, ",") .. '],"msg":' .. json.quote(problem.msg)
       .. ',"type":' .. json.quote(problem.type) .. "}"

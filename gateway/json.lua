@@ -91,16 +91,31 @@ function json.unquote(text, pos, stop)
   end))
 end
 
+-- The position behind one digit or more.
+local function digits_end(text, pos)
+  local start = pos
+  local b = byte(text, pos)
+  while b and b >= 48 and b <= 57 do
+    pos = pos + 1
+    b = byte(text, pos)
+  end
+  if pos == start then malformed(text, pos, "a value") end
+  return pos
+end
+
 -- The position behind the number that starts at `pos`, and whether it is written as an integer.
 local function number_end(text, pos)
-  local _, stop, digits = text:find("^-?(%d+)", pos)
-  if not stop or (#digits > 1 and byte(digits) == 48) then malformed(text, pos, "a value") end
+  if byte(text, pos) == 45 then pos = pos + 1 end
+  local stop = digits_end(text, pos)
+  if stop > pos + 1 and byte(text, pos) == 48 then malformed(text, pos, "a number without leading zeros") end
   local whole = true
-  local _, fraction = text:find("^%.%d+", stop + 1)
-  if fraction then stop, whole = fraction, false end
-  local _, exponent = text:find("^[eE][+-]?%d+", stop + 1)
-  if exponent then stop, whole = exponent, false end
-  return stop + 1, whole
+  if byte(text, stop) == 46 then stop, whole = digits_end(text, stop + 1), false end
+  local b = byte(text, stop)
+  if b == 101 or b == 69 then
+    b = byte(text, stop + 1)
+    stop, whole = digits_end(text, (b == 43 or b == 45) and stop + 2 or stop + 1), false
+  end
+  return stop, whole
 end
 json.number_end = number_end
 

@@ -58,7 +58,7 @@ local function resolve(method, path)
   for i, key in ipairs(path) do
     field = message.by_key[key]
     if not field then
-      refuse(path, "extra_forbidden", schema.unknown(i == 1 and "query parameter" or "field", key, message.keys))
+      refuse({ unpack(path, 1, i) }, "extra_forbidden", schema.unknown(i == 1 and "query parameter" or "field", key, message.keys))
     end
     if field.kind == "either" then field = i == #path and field.text or field.object end
     table.insert(names, field.name)

@@ -1,0 +1,70 @@
+"""Streams and files pass as they come."""
+
+import json
+import threading
+
+import pytest
+from google.api import httpbody_pb2
+
+from evaluation.v1 import job_pb2
+
+CHUNK = bytes(range(256)) * 256
+
+
+def test_a_file_arrives_as_it_was_sent(gateway):
+    body = httpbody_pb2.HttpBody(content_type="application/zip", data=CHUNK)
+    gateway.stub.answers["DownloadJobResults"] = lambda request: iter([body] * 64)
+    for accept in ("application/zip", "application/json", "*/*", "text/html"):
+        answer = gateway.get("/jobs/eval-1/download-results", headers={"Accept": accept})
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/zip"
+        assert answer.content == CHUNK * 64
+
+
+def test_a_file_of_json_is_not_touched(gateway):
+    text = b'{"status": "JOB_STATUS_CREATED",  "created_at": "2025-01-01T00:00:00Z"}'
+    body = httpbody_pb2.HttpBody(content_type="application/json", data=text)
+    gateway.stub.answers["DownloadJobLogs"] = lambda request: iter([body])
+    assert gateway.get("/jobs/eval-1/logs").content == text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "message"),
+    [
+        ("WatchJob", "events", job_pb2.JobEvent(revision=1)),
+        (
+            "DownloadJobResults",
+            "download-results",
+            httpbody_pb2.HttpBody(content_type="application/zip", data=b"PK"),
+        ),
+    ],
+)
+def test_a_stream_is_delivered_while_it_lasts(gateway, method, path, message):
+    received = threading.Event()
+
+    def send(request):
+        yield message
+        # The second message is made only when the first one has been read by the caller.
+        assert received.wait(10)
+        yield message
+
+    gateway.stub.answers[method] = send
+    with gateway.get(f"/jobs/eval-1/{path}", stream=True) as answer:
+        chunks = answer.iter_content(None)
+        first = next(chunks)
+        received.set()
+        assert b"".join(chunks) == first
+
+
+def test_events_are_one_json_text_a_line(gateway):
+    events = [job_pb2.JobEvent(revision=n, status=n) for n in (1, 2, 3)]
+    gateway.stub.answers["WatchJob"] = lambda request: iter(events)
+    answer = gateway.get("/jobs/eval-1/events?after_revision=0")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["revision"] for line in lines] == [1, 2, 3]
+
+
+def test_a_stream_with_nothing_in_it(gateway):
+    gateway.stub.answers["WatchJob"] = lambda request: iter([])
+    answer = gateway.get("/jobs/eval-1/events")
+    assert (answer.status_code, answer.text) == (200, "")
