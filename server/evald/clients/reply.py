@@ -1,0 +1,68 @@
+"""A model's answer, read from the JSON that its endpoint sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from evald.errors import EvaluationError
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`text` is what the first choice says; `response` the whole document."""
+
+    text: str
+    response: Mapping[str, Any]
+
+
+def parse(body: bytes | bytearray) -> Reply:
+    """Raises EvaluationError of kind `response` when the body is not a completion."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as e:
+        raise _wrong(f"the body is not JSON ({e})") from e
+    try:
+        choice = document["choices"][0]
+        text = _text(choice)
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise _wrong(_complaint(document)) from None
+    return Reply(text, document)
+
+
+def _text(choice: Mapping[str, Any]) -> str:
+    """Raises KeyError or TypeError when a choice is neither a chat's nor a completion's."""
+    message = choice.get("message")
+    if message is None:
+        said = choice["text"]
+    elif message.get("tool_calls") or message.get("function_call"):
+        said = message.get("content")
+    else:
+        said = message["content"]
+    if said is None:
+        # Tool calls come without text, and so does a reply that was cut short while reasoning.
+        return ""
+    if isinstance(said, list):
+        return "".join(part["text"] for part in said if part.get("type", "text") == "text")
+    if not isinstance(said, str):
+        raise TypeError
+    return said
+
+
+def _complaint(document: Any) -> str:
+    if isinstance(document, dict) and document.get("error"):
+        error = document["error"]
+        said = error.get("message") if isinstance(error, dict) else error
+        return f"it reports an error: {said}"
+    if not isinstance(document, dict):
+        return "it is not a JSON object"
+    if not document.get("choices"):
+        return "it has no `choices`; is this an OpenAI-compatible endpoint?"
+    return "its first choice has neither `message.content` nor `text`"
+
+
+def _wrong(reason: str) -> EvaluationError:
+    return EvaluationError("response", f"the endpoint's answer cannot be used: {reason}")
