@@ -30,7 +30,7 @@ import orjson
 
 from evald import registry
 from evald.clients.datasets import FileDatasets
-from evald.clients.model import ModelClients
+from evald.clients.model import Models
 from evald.clients.secrets import redact, secret_values
 from evald.errors import EvaldError, EvaluationError
 from evald.executor.backend import JobSpec
@@ -144,7 +144,7 @@ def context_of(spec: JobSpec, emitter: Emitter) -> FlowContext:
         config=spec.config,
         target=spec.target,
         datasets=FileDatasets(spec.clients),
-        models=ModelClients(spec.clients),
+        models=Models(spec.clients),
         emit=emitter,
         kept=kept_in(spec.kept),
     )

@@ -50,6 +50,8 @@ class Trial(Flow):
             context.emit.progress(i + 1, context.config["count"])
             if pause := context.config.get("pause"):
                 await asyncio.sleep(pause)
+        if context.config.get("then") == "hang":
+            await asyncio.sleep(600)
         context.emit.task("qa", "completed")
 
     def kept(self, context: FlowContext) -> Any:
