@@ -30,7 +30,7 @@ import orjson
 
 from evald import registry
 from evald.clients.datasets import FileDatasets
-from evald.clients.model import Models
+from evald.clients.model import ModelClients
 from evald.clients.secrets import redact, secret_values
 from evald.errors import EvaldError, EvaluationError
 from evald.executor.backend import JobSpec
@@ -75,12 +75,12 @@ class Child:
                 importlib.import_module(name)
 
     def _run(self, spec: JobSpec) -> None:
-        secrets = secret_values([spec.config, spec.target])
+        secrets = tuple(secret_values([spec.config, spec.target]))
 
         def clean(text: str) -> str:
             return redact(text, secrets)
 
-        emitter = Emitter(self._events, clean)
+        emitter = Emitter(self._events, clean, secrets)
         # Each job anew: the one before may have changed it.
         signal.signal(signal.SIGTERM, self._on_terminate)
         last: Event | None
@@ -144,7 +144,7 @@ def context_of(spec: JobSpec, emitter: Emitter) -> FlowContext:
         config=spec.config,
         target=spec.target,
         datasets=FileDatasets(spec.clients),
-        models=Models(spec.clients),
+        models=ModelClients(spec.clients),
         emit=emitter,
         kept=kept_in(spec.kept),
     )

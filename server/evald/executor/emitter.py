@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Condition, Thread
 from typing import Any
 
@@ -38,13 +38,17 @@ class Emitter:
     """The Emit of one attempt. Any thread of the child may call it.
 
     Samples and progress are gathered; everything else goes out at once, after what was gathered.
-    After `close`, what leftover threads of the flow say is dropped. `redact` takes secrets out of
-    a text.
+    After `close`, what leftover threads of the flow say is dropped. `redact` cleans what people
+    read: log messages, and those values of samples in which one of `secrets` stands. Other values
+    are data, and stay as they are even if they look like a secret.
     """
 
-    def __init__(self, fd: int, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self, fd: int, redact: Callable[[str], str] = str, secrets: Iterable[str] = ()
+    ) -> None:
         self._fd = fd
         self._redact = redact
+        self._secrets = [to_json(secret).decode()[1:-1] for secret in secrets if secret]
         self._batch: list[SampleText] = []
         self._bytes = 0
         self._progress: Progress | None = None
@@ -131,18 +135,19 @@ class Emitter:
 
     def _json(self, value: Any) -> str:
         text = to_json(value).decode()
-        if self._redact(text) != text:
+        if any(secret in text for secret in self._secrets):
             text = to_json(self._without_secrets(orjson.loads(text))).decode()
         if len(text) > TEXT_LIMIT:
             return to_json({"left_out": f"{len(text)} bytes are too many to keep"}).decode()
         return text
 
     def _without_secrets(self, value: Any) -> Any:
-        """Redacted value by value, so that the text of it stays JSON."""
+        """Cleaned value by value, so that the text of it stays JSON."""
         if isinstance(value, str):
-            return self._redact(value)
+            found = any(secret in to_json(value).decode() for secret in self._secrets)
+            return self._redact(value) if found else value
         if isinstance(value, dict):
-            return {self._redact(k): self._without_secrets(v) for k, v in value.items()}
+            return {self._without_secrets(k): self._without_secrets(v) for k, v in value.items()}
         if isinstance(value, list):
             return [self._without_secrets(v) for v in value]
         return value
