@@ -1,0 +1,188 @@
+"""Rows of a data file: JSON, JSON lines or CSV, read one at a time.
+
+A file is named in every error, with the line, or for JSON arrays the item, that is wrong.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, BinaryIO, cast
+
+import ijson
+import orjson
+
+from evald.errors import EvaluationError
+
+Row = dict[str, Any]
+
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
+"""Format by a name's end, which `.gz` may follow."""
+
+ROW_LIMIT = 64 * 2**20
+"""Bytes that one line may have, so that a file without line ends cannot fill the memory."""
+
+BOM = b"\xef\xbb\xbf"
+
+
+def format_of(name: str) -> str | None:
+    """Format that a file's name tells, if any."""
+    name = name.lower().removesuffix(".gz")
+    return next((f for end, f in FORMATS.items() if name.endswith(end)), None)
+
+
+def read(stream: io.BufferedReader, name: str) -> Iterator[Row]:
+    """The rows of a file. Raises EvaluationError of kind `dataset`."""
+    match _format(stream, name):
+        case "json":
+            return _json(stream, name)
+        case "jsonl":
+            return (_object(line, f"{name}, line {n}") for n, line in _lines(stream, name))
+        case given:
+            return _csv(stream, name, "\t" if given == "tsv" else ",")
+
+
+def count(stream: io.BufferedReader, name: str, most: int | None) -> int:
+    """Number of rows, at most `most`, without making them where that can be avoided."""
+    lines = _format(stream, name) == "jsonl"
+    rows: Iterator[Any] = _lines(stream, name) if lines else read(stream, name)
+    return sum(1 for _ in islice(rows, most))
+
+
+def _format(stream: io.BufferedReader, name: str) -> str:
+    """The format by the name, or by how the file begins; leaves the stream after a BOM."""
+    start = stream.peek(len(BOM))
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _wrong(name, "it is UTF-16; save it as UTF-8")
+    if start.startswith(BOM):
+        stream.read(len(BOM))
+    told = format_of(name)
+    if told in ("csv", "tsv", "jsonl"):
+        return told
+    first = stream.peek(1).lstrip()[:1]
+    while not first and (start := stream.peek(1)):
+        stream.read(len(start))
+        first = stream.peek(1).lstrip()[:1]
+    if first == b"[":
+        return "json"
+    return "jsonl" if told == "json" or first == b"{" else "csv"
+
+
+def _lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, with their numbers from 1."""
+    number = 0
+    while line := stream.readline(ROW_LIMIT + 1):
+        number += 1
+        if len(line) > ROW_LIMIT:
+            raise _wrong(f"{name}, line {number}", f"it has more than {ROW_LIMIT // 2**20} MiB")
+        if not line.isspace():
+            yield number, line
+
+
+def _object(line: bytes, place: str) -> Row:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as e:
+        row = _lenient(line, place, e)
+    if not isinstance(row, dict):
+        raise _wrong(place, f"a row must be a JSON object, not {_kind(row)}")
+    return row
+
+
+def _lenient(line: bytes, place: str, error: orjson.JSONDecodeError) -> Any:
+    """Reads what Python writes and JSON does not know, such as NaN; else says what is wrong."""
+    try:
+        return json.loads(_text(line, place))
+    except json.JSONDecodeError:
+        hint = (
+            "; a JSON file must hold an array of objects, or one object on each line"
+            if line.strip() in (b"{", b"[")
+            else ""
+        )
+        raise _wrong(place, f"it is not JSON: {error.msg}, column {error.colno}{hint}") from None
+
+
+def _json(stream: BinaryIO, name: str) -> Iterator[Row]:
+    number = 0
+    try:
+        for number, row in enumerate(ijson.items(stream, "item", use_float=True), 1):
+            if not isinstance(row, dict):
+                place = f"{name}, item {number}"
+                raise _wrong(place, f"a row must be a JSON object, not {_kind(row)}")
+            yield row
+    except (ijson.JSONError, UnicodeDecodeError) as e:
+        place = _line(stream) or f"item {number + 1}"
+        reason = " ".join(str(e).split("\n")[0].split())
+        raise _wrong(f"{name}, {place}", f"it is not JSON: {reason}") from e
+
+
+def _line(stream: BinaryIO) -> str | None:
+    """Where a small JSON file is wrong: ijson does not say, so it is read once more."""
+    try:
+        stream.seek(0)
+        text = stream.read(16 * 2**20 + 1)
+        if len(text) <= 16 * 2**20:
+            json.loads(text)
+    except json.JSONDecodeError as e:
+        return f"line {e.lineno}"
+    except UnicodeDecodeError as e:
+        before = text[: e.start]
+        return f"line {before.count(10) + 1}"
+    except OSError:
+        pass
+    return None
+
+
+def _csv(stream: BinaryIO, name: str, delimiter: str) -> Iterator[Row]:
+    """Rows of a CSV file with a header; every value stays the text that it is."""
+    csv.field_size_limit(ROW_LIMIT)
+    texts = (_text(line, f"{name}, line {n}") for n, line in enumerate(stream, 1))
+    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+        repeated = {column for column in header if header.count(column) > 1}
+        if repeated:
+            raise _wrong(f"{name}, line 1", f"columns have the same name: {sorted(repeated)}")
+        for values in reader:
+            if not values:
+                continue
+            if len(values) != len(header):
+                raise _wrong(
+                    f"{name}, line {reader.line_num}",
+                    f"it has {len(values)} values, and the header names {len(header)} columns",
+                )
+            yield dict(zip(header, values, strict=True))
+    except csv.Error as e:
+        raise _wrong(f"{name}, line {reader.line_num}", f"it is not CSV: {e}") from e
+
+
+def _text(line: bytes, place: str) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as e:
+        byte = line[e.start]
+        raise _wrong(place, f"byte 0x{byte:02x} at column {e.start + 1} is not UTF-8") from e
+
+
+def _kind(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _wrong(place: str, reason: str) -> EvaluationError:
+    return EvaluationError("dataset", f"{place}: {reason}")
+
+
+def buffered(raw: BinaryIO, name: str) -> io.BufferedReader:
+    """A stream to read rows from, decompressed when the name says so."""
+    if name.lower().endswith(".gz"):
+        import gzip
+
+        # GzipFile is what BufferedReader needs, though typeshed does not call it a RawIOBase.
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)), 2**16)
+    if isinstance(raw, io.BufferedReader):
+        return raw
+    return io.BufferedReader(cast(io.RawIOBase, raw), 2**16)

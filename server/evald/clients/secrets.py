@@ -1,0 +1,241 @@
+"""Secrets in documents: which fields hold them, and how they are hidden, kept and read.
+
+A secret is given by value, or as a reference `env:NAME` or `file:PATH`. Values are stored as
+`enc:v1:...`, encrypted under a key file of the data dir; references are stored as they are and
+followed when a job is launched.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+import orjson
+from cryptography.fernet import Fernet, InvalidToken
+
+from evald.clients.redact import MASK, redact
+from evald.errors import EvaluationError
+from evald.settings import ClientSettings
+
+__all__ = ["MASK", "Vault", "is_secret", "mask", "redact", "secret_values"]
+
+SEALED = "enc:v1:"
+
+LAST_WORDS = frozenset(
+    ["apikey", "authorization", "bearer", "cookie", "credential", "credentials", "passphrase"]
+    + ["passwd", "password", "passwords", "pwd", "secret", "secrets"]
+)
+"""A field is secret when its name ends in one of these words."""
+
+KEY_KINDS = frozenset(
+    ["access", "account", "api", "auth", "encryption", "license", "private", "secret", "service"]
+    + ["shared", "signing"]
+)
+"""A field ending in `key` is secret when one of these stands before it."""
+
+PLAIN_TOKENS = frozenset(
+    ["begin", "bos", "cls", "end", "eos", "first", "image", "last", "mask", "max", "min", "next"]
+    + ["of", "pad", "per", "sep", "special", "start", "stop", "think", "unk"]
+)
+"""A field ending in `token` is secret unless one of these stands before it: these are tokens of
+a tokenizer."""
+
+NAMED = frozenset({"tasks", "groups", "metrics", "scores", "properties"})
+"""Members whose keys are names that users made up, not fields."""
+
+FREE = frozenset({"rows"})
+"""Members that hold data, where a field called `token` is a word."""
+
+REFERENCE_LIMIT = 64 * 2**10
+"""Bytes of a file that a reference names."""
+
+D = TypeVar("D")
+
+
+@lru_cache(maxsize=4096)
+def is_secret(name: str) -> bool:
+    """Whether a field of this name holds a secret: `api_key`, `hfToken`, but not `max_tokens`."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3_\2", name)
+    *before, last = re.split(r"[^a-z0-9]+", spaced.lower().strip("_-. ")) or [""]
+    previous = before[-1] if before else ""
+    if last in LAST_WORDS:
+        return True
+    if last in ("key", "keys"):
+        return previous in KEY_KINDS
+    return last == "token" and previous not in PLAIN_TOKENS
+
+
+def mask(document: D) -> D:
+    """A document with `******` for every secret; what is not given stays not given."""
+    return _changed(document, lambda value: MASK)
+
+
+def secret_values(document: Any) -> frozenset[str]:
+    """The secrets of an unsealed document, for `redact`; of `env:NAME` what it stands for."""
+    found: set[str] = set()
+
+    def collect(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                collect(item)
+        elif isinstance(value, str) and value.startswith("env:"):
+            found.add(os.environ.get(value.removeprefix("env:"), ""))
+        elif value != MASK and not str(value).startswith(("file:", SEALED)):
+            found.add(str(value))
+        return value
+
+    _changed(document, collect)
+    return frozenset(found - {""})
+
+
+class Vault:
+    """Hides, keeps and reads the secrets of documents. Documents are copied, never changed.
+
+    Methods raise EvaluationError of kind `secret` when a secret cannot be read.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._key_path = settings.data_dir / "secret.key"
+        self._roots = settings.file_roots
+        self._lock = Lock()
+        self._fernet: Fernet | None = None
+
+    def mask(self, document: D) -> D:
+        """For answers, logs and artifacts."""
+        return mask(document)
+
+    def seal(self, document: D) -> D:
+        """For the store. What is sealed already, and references, stay as they are."""
+        return _changed(document, self._seal)
+
+    def unseal(self, document: D) -> D:
+        """With values readable and references as they were given."""
+        return _changed(document, self._unseal)
+
+    def reveal(self, document: D) -> D:
+        """For the attempt that uses the secrets: values readable, references followed."""
+        return _changed(document, lambda value: self._follow(self._unseal(value)))
+
+    def _seal(self, value: Any) -> Any:
+        if isinstance(value, str) and (_is_reference(value) or self._opens(value)):
+            return value
+        return SEALED + self._cipher().encrypt(orjson.dumps(value)).decode()
+
+    def _unseal(self, value: Any) -> Any:
+        if not isinstance(value, str) or not value.startswith(SEALED):
+            return value
+        try:
+            return orjson.loads(self._cipher().decrypt(value.removeprefix(SEALED)))
+        except InvalidToken as e:
+            raise EvaluationError(
+                "secret",
+                f"a stored secret cannot be read: {self._key_path.name} in the data dir is not the "
+                "key that it was stored under; give the secret again",
+            ) from e
+
+    def _opens(self, value: str) -> bool:
+        """Whether we have sealed it: only then is it kept, else it is a value like any other."""
+        try:
+            return bool(self._unseal(value) != value)
+        except EvaluationError:
+            return False
+
+    def _follow(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value == MASK:
+            raise EvaluationError(
+                "secret", f"a secret is only {MASK}, as answers show it; give the secret itself"
+            )
+        scheme, _, rest = value.partition(":")
+        if not _is_reference(value):
+            return value
+        return _environment(rest) if scheme == "env" else self._file(rest)
+
+    def _file(self, path: str) -> str:
+        found = Path(path).resolve()
+        if not any(found.is_relative_to(Path(root).resolve()) for root in self._roots):
+            raise EvaluationError(
+                "secret", f"file:{path} is outside the folders that EVALD_FILE_ROOTS opens"
+            )
+        try:
+            with found.open("rb") as file:
+                text = file.read(REFERENCE_LIMIT).decode().strip()
+        except (OSError, UnicodeDecodeError) as e:
+            raise EvaluationError(
+                "secret", f"file:{path} cannot be read: {type(e).__name__}"
+            ) from e
+        if not text:
+            raise EvaluationError("secret", f"file:{path} is empty")
+        return text
+
+    def _cipher(self) -> Fernet:
+        with self._lock:
+            if self._fernet is None:
+                self._fernet = Fernet(read_key(self._key_path))
+            return self._fernet
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file that only we may read; made, whole or not at all, when there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".secret-", dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(Fernet.generate_key())
+                file.flush()
+                os.fsync(descriptor)
+            # Unlike a rename, a link fails if another process was first, whose key then counts.
+            path.hardlink_to(name)
+        except FileExistsError:
+            pass
+        finally:
+            Path(name).unlink()
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        raise EvaluationError("secret", f"the key file {path} cannot be read: {e.strerror}") from e
+
+
+def _environment(name: str) -> str:
+    # Our own settings hold the database's password; no job has a use for them.
+    value = "" if name.startswith("EVALD_") else os.environ.get(name, "")
+    if not value:
+        raise EvaluationError("secret", f"env:{name} is not set where evald runs")
+    return value
+
+
+def _given(value: Any) -> bool:
+    return not isinstance(value, bool) and value not in (None, "", [], {})
+
+
+def _is_reference(value: str) -> bool:
+    return bool(re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+", value))
+
+
+def _changed(document: D, change: Callable[[Any], Any], *, named: bool = False) -> D:
+    """A copy with `change` applied to the value of each secret field that has one."""
+    copy: Any
+    if isinstance(document, Mapping):
+        copy = {
+            key: change(value)
+            if not named and is_secret(str(key)) and _given(value)
+            else value
+            if key in FREE
+            else _changed(value, change, named=key in NAMED)
+            for key, value in document.items()
+        }
+    elif isinstance(document, list):
+        copy = [_changed(item, change) for item in document]
+    else:
+        copy = document
+    return copy  # type: ignore[no-any-return]
