@@ -47,7 +47,12 @@ function dialect.on_request(handle)
     headers:replace(":path", rewritten == "" and base or base .. "?" .. rewritten)
   end
 
-  if not method.body then return end
+  if not method.body then
+    -- The transcoder would read fields from it.
+    local body = handle:body()
+    if body then body:setBytes("") end
+    return
+  end
   local encoding = headers:get("content-encoding")
   if encoding and encoding ~= "identity" then
     return refuse(handle, 415, errors.text("Content-Encoding " .. encoding .. " is not supported"))

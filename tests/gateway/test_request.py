@@ -198,3 +198,12 @@ def test_a_body_is_json_whatever_its_type_says(gateway):
 def test_a_compressed_body_is_refused(gateway):
     answer = gateway.post("/targets", b"x", headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, list(answer.json())) == (415, ["detail"])
+
+
+@pytest.mark.parametrize("body", ["hello", '{"name": "other", "page": 2}', b"\xff", ""])
+@pytest.mark.parametrize("verb", ["GET", "DELETE"])
+def test_a_body_where_none_belongs_is_ignored(gateway, verb, body):
+    answer = gateway.send(verb, "/targets/ns/t", body)
+    assert answer.status_code == 200, answer.text
+    request = gateway.stub.requests.pop()
+    assert (request.namespace, request.name) == ("ns", "t")
