@@ -15,8 +15,8 @@ from evald.executor.child import first_of, told
 from evald.executor.emitter import Emitter
 from evald.executor.environment import scrubbed
 from evald.executor.events import Done, Event, Log, Progress, Samples, Task, decode
-from evald.executor.local import Lines, death
 from evald.executor.printed import LINE_LIMIT, OUTPUT_LIMIT, Printed
+from evald.executor.run import Lines, death
 from evald.flows.flow import SampleRecord
 
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from evald.executor import local
+from evald.executor import run
 from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.events import Done, Event, Log, Samples
-from evald.executor.local import LocalBackend, LocalRun
+from evald.executor.local import LocalBackend
+from evald.executor.run import LocalRun
+from evald.settings import Settings
 
 MakeSpec = Callable[..., JobSpec]
 Until = Callable[[Callable[[], Any]], None]
@@ -56,7 +58,7 @@ def test_a_death_says_how(
     make_spec: MakeSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(local, "EXIT_SECONDS", 0.1)
+    monkeypatch.setattr(run, "EXIT_SECONDS", 0.1)
     attempt = backend.start(make_spec(do))
     _, death = died(attempt)
     assert death.kind == kind
@@ -237,6 +239,5 @@ def test_children_do_not_outlive_a_killed_server(do: str, mark: Any, until: Unti
     # What has left the group of its child is out of the lifeline's reach.
     strays = set(pids[-2:]) if do == "offspring" else set()
     until(lambda: not mark.pids() - strays)
-    for pid in strays:
-        os.kill(pid, signal.SIGKILL)
+    LocalBackend(Settings(warm_children=0)).close()  # as the next server does
     until(lambda: not mark.pids())

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-MARKER = "EVALD_CHILD"
-"""Set in a child and all it starts, to a value of its own, so that none of them gets lost."""
+from evald.executor import marker as markers
 
 KEPT = (
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR"),
@@ -31,4 +30,4 @@ def scrubbed(
         and not (SECRET.search(name) and not name.startswith("TOKENIZERS_"))
         and not re.search("://[^/]*@", value)
     }
-    return {**kept, "CUDA_VISIBLE_DEVICES": ",".join(devices), MARKER: marker}
+    return {**kept, "CUDA_VISIBLE_DEVICES": ",".join(devices), markers.NAME: marker}

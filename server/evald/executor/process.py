@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from uuid import uuid4
 
-from evald.executor.environment import MARKER, scrubbed
+from evald.executor import marker
+from evald.executor.environment import scrubbed
 
 REAP_SECONDS = 10
 """How long a killed process may take to be gone; only a broken driver holds one for longer."""
@@ -32,7 +32,7 @@ class ChildProcess:
         self.devices = devices
         self.jobs = 0
         self.idle_since = time.monotonic()
-        self._marker = uuid4().hex
+        self._marker = marker.new()
         self._lock = Lock()
         self._reading = False
         self.events, theirs = os.pipe()
@@ -127,7 +127,7 @@ class ChildProcess:
         with self._lock:
             if self._process.returncode is None:
                 self._signal(signal.SIGKILL)
-                _kill_marked(self._marker)
+                marker.kill(self._marker)
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(REAP_SECONDS)
                 self._close_pipes()
@@ -148,34 +148,3 @@ class ChildProcess:
         os.close(self._lifeline)
         os.close(self.events)
         self.events = -1
-
-
-def _kill_marked(marker: str) -> None:
-    """Kills what carries the marker, such as processes that left the child's group.
-
-    Looks again as long as there are any, since they may have started others meanwhile.
-    """
-    wanted = f"{MARKER}={marker}".encode()
-    for _ in range(100):
-        found = [pid for pid in _processes() if wanted in _environment(pid)]
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        if not found:
-            return
-        time.sleep(0.001)
-
-
-def _processes() -> list[int]:
-    try:
-        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    except FileNotFoundError:
-        return []
-
-
-def _environment(pid: int) -> bytes:
-    """What the process was started with; nothing if it is not ours, or is over."""
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
