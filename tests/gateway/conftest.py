@@ -14,7 +14,8 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from evald.envoy import Address, Envoy
+from evald.envoy import Envoy
+from evald.settings import Settings
 from evaluation.v1 import (
     config_service_pb2,
     job_service_pb2,
@@ -90,7 +91,7 @@ class Gateway:
     stub: Stub
     health: health.HealthServicer
     origin: str
-    grpc: Address
+    grpc_port: int
     session: requests.Session
 
     def send(self, verb: str, path: str, body: Any = None, **options: Any) -> requests.Response:
@@ -124,7 +125,7 @@ class Gateway:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Gateway]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Envoy and the stub, once for each worker of the test run."""
     stub, servicer = Stub(), health.HealthServicer()
     server = grpc.server(
@@ -134,21 +135,21 @@ def running() -> Iterator[Gateway]:
     )
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-    upstream = Address(LOOPBACK, server.add_insecure_port(f"{LOOPBACK}:0"))
+    grpc_port = server.add_insecure_port(f"{LOOPBACK}:0")
     server.start()
-    lines: list[str] = []
-    rest = Address(LOOPBACK, free_port())
-    envoy = Envoy(rest=rest, grpc=upstream, on_log=lines.append, threads=1)
-    envoy.start()
+    log = tmp_path_factory.mktemp("gateway") / "envoy.log"
+    rest_port = free_port()
+    envoy = Envoy(Settings(rest_port=rest_port), grpc_port=grpc_port, log_path=log, threads=1)
     try:
-        assert envoy.wait_ready(20), "\n".join(lines)
+        envoy.start()
         with requests.Session() as session:
             session.trust_env = False
-            yield Gateway(stub, servicer, f"http://{LOOPBACK}:{rest.port}", upstream, session)
+            yield Gateway(stub, servicer, f"http://{LOOPBACK}:{rest_port}", grpc_port, session)
     finally:
         envoy.stop()
         server.stop(None).wait()
     # Envoy would tell here of deprecated options and of errors in the dialect.
+    lines = log.read_text().splitlines()
     assert [line for line in lines if "caught ENVOY_SIGTERM" not in line] == []
 
 

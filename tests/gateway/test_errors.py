@@ -1,13 +1,17 @@
 """How errors look, whoever makes them."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
+from requests import ConnectionError
 
-from evald.envoy import Address, Envoy
+from evald.envoy import Envoy
+from evald.errors import Unavailable
+from evald.settings import Settings
 
 
 def status(code, message, *details):
@@ -155,26 +159,32 @@ def test_health_follows_the_server(gateway):
         assert wait_for(200) == {"status": "ok"}
 
 
-@pytest.fixture
-def orphan(unused_port):
-    """An Envoy whose server is not there."""
-    rest = Address("127.0.0.1", unused_port())
-    envoy = Envoy(rest=rest, grpc=Address("127.0.0.1", unused_port()), threads=1)
-    envoy.start()
-    yield envoy
-    envoy.stop()
+def test_without_a_server_requests_are_503(gateway, unused_port, tmp_path):
+    """A server that is not there from the start, so that the start itself fails."""
+    settings = Settings(rest_port=unused_port())
+    envoy = Envoy(settings, grpc_port=unused_port(), log_path=tmp_path / "log", threads=1)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(envoy.start, timeout=2)
+        origin = f"http://127.0.0.1:{settings.rest_port}"
+        answers = [
+            patient(gateway.session, f"{origin}{path}")
+            for path in ("/health", "/v1/evaluation/jobs")
+        ]
+        with pytest.raises(Unavailable, match="the gateway did not start"):
+            starting.result()
+    assert not envoy.alive
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert [answer.json()["detail"] for answer in answers] == [
+        "The gRPC server is not serving.",
+        "The gRPC server cannot be reached.",
+    ]
 
 
-def test_without_a_server_requests_are_503(orphan, gateway):
-    assert not orphan.wait_ready(1)
-    origin = f"http://{orphan.rest.host}:{orphan.rest.port}"
-    answer = gateway.session.get(f"{origin}/health")
-    assert (answer.status_code, answer.json()) == (
-        503,
-        {"detail": "The gRPC server is not serving."},
-    )
-    answer = gateway.session.get(f"{origin}/v1/evaluation/jobs")
-    assert (answer.status_code, answer.json()) == (
-        503,
-        {"detail": "The gRPC server cannot be reached."},
-    )
+def patient(session, url):
+    """Ask again until Envoy listens."""
+    for _ in range(100):
+        try:
+            return session.get(url)
+        except ConnectionError:
+            time.sleep(0.05)
+    raise AssertionError("Envoy does not listen")
