@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from evald.flows.flow import Flow
 from evald.metrics.metric import Metric
+from evald.suggest import unknown
 
 Plugin = TypeVar("Plugin")
 
@@ -32,8 +32,10 @@ class Registry(Generic[Plugin]):
             claimed = getattr(found, names)
             for name in [claimed] if isinstance(claimed, str) else claimed:
                 if name in self._classes:
-                    raise ValueError(f"{found.__name__} and {self._classes[name].__name__} are "
-                                     f"both called {name!r}")
+                    raise ValueError(
+                        f"{found.__name__} and {self._classes[name].__name__} are "
+                        f"both called {name!r}"
+                    )
                 self._classes[name] = found
 
     def __getitem__(self, name: str) -> type[Plugin]:
@@ -50,14 +52,6 @@ class Registry(Generic[Plugin]):
         return unknown(name, self.names())
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
-    """A sentence that says that `name` is not known, what is nearest, and what there is."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{name!r} is not known{hint} (known: {', '.join(names) or 'none'})"
-
-
 @cache
 def flows() -> Registry[Flow]:
     """The installed flows by config type."""
@@ -68,8 +62,6 @@ def flows() -> Registry[Flow]:
 def metrics() -> Registry[Metric]:
     """The installed metrics by type."""
     return Registry(Metric, "type")  # type: ignore[type-abstract]
-
-
 
 
 def _scan(package: str, base: type[Plugin]) -> Iterable[type[Plugin]]:

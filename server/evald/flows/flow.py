@@ -39,7 +39,7 @@ class SampleRecord:
 
 
 class Emit(Protocol):
-    """Where an attempt says what it does. Calls never wait for longer than the pipe to the server."""
+    """Where an attempt says what it does. A call waits for nothing but the pipe to the server."""
 
     def sample(self, record: SampleRecord) -> None: ...
 
@@ -135,5 +135,3 @@ class Flow(ABC):
 
         Raises EvaluationError when the job cannot be finished.
         """
-
-

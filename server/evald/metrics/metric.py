@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class Metric(ABC):
     """
 
     type: ClassVar[str]
-    Params: ClassVar[type[MetricParams]] = MetricParams
+    Params: ClassVar[builtins.type[MetricParams]] = MetricParams
 
     @abstractmethod
     def __init__(self, params: MetricParams, templates: Templates) -> None: ...

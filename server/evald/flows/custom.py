@@ -1,0 +1,124 @@
+"""Custom evaluation: the user's rows, template and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from evald.flows.chat import Asker
+from evald.flows.evaluation import Row, Task, evaluate
+from evald.flows.flow import Document, Flow, FlowContext
+from evald.flows.params import EvaluationParams, Findings, limited, parse
+from evald.flows.scoreboard import Scoreboard, make_metrics
+from evald.suggest import unknown
+from evald.templates import Templates
+
+PLAIN_TEXT = {"completion": "prompt", "chat-completion": "messages"}
+
+
+class TaskParams(BaseModel):
+    """`params` of a custom task. `template` makes the request of a row: an object with `messages`
+    or `prompt`, or a text."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    template: Any = None
+
+
+class Custom(Flow):
+    """Asks a model about each row by a template, or takes rows that have answers already, and
+    scores them by the metrics named."""
+
+    types = ("custom",)
+    targets = {  # noqa: RUF012, declared a ClassVar by Flow
+        "data": ("rows", "dataset"),
+        "completion": ("model",),
+        "chat-completion": ("model",),
+    }
+
+    def check(self, config: Document) -> None:
+        findings = Findings()
+        templates = Templates()
+        with findings.gather():
+            parse(EvaluationParams, config.get("params"), "params")
+        tasks = config.get("tasks") or {}
+        if not tasks:
+            findings.add("tasks", "say what to evaluate: at least one task")
+        for name, task in tasks.items():
+            path = f"tasks.{name}"
+            kind = task.get("type") or ""
+            if kind not in self.targets:
+                findings.add(f"{path}.type", unknown(kind, self.targets))
+            if not task.get("metrics"):
+                findings.add(f"{path}.metrics", "say what to measure: at least one metric")
+            with findings.gather():
+                make_metrics(task.get("metrics") or {}, templates, f"{path}.metrics")
+            with findings.gather():
+                params = parse(TaskParams, task.get("params"), f"{path}.params")
+                templates.compile(params.template, f"{path}.params.template")
+                if kind in PLAIN_TEXT and not params.template:
+                    findings.add(
+                        f"{path}.params.template", "say what to ask: messages, a prompt or a text"
+                    )
+            if kind in PLAIN_TEXT and not task.get("dataset"):
+                findings.add(f"{path}.dataset", "say which rows to ask about")
+        findings.raise_any()
+
+    async def run(self, context: FlowContext) -> dict[str, Any]:
+        params = parse(EvaluationParams, context.config.get("params"), "params")
+        async with AsyncExitStack() as opened:
+            tasks = []
+            for name, task in context.config["tasks"].items():
+                if task["type"] == "data":
+                    tasks.append(data_task(name, task, params, context))
+                else:
+                    tasks.append(await model_task(name, task, params, context, opened))
+            return {"tasks": await evaluate(tasks, context), "groups": {}}
+
+
+def data_task(name: str, task: Document, params: EvaluationParams, context: FlowContext) -> Task:
+    """A task whose rows have their answers already."""
+    metrics = make_metrics(task["metrics"], Templates(), f"tasks.{name}.metrics")
+    target = context.target
+    if target["type"] == "rows":
+        given = target["rows"][: params.limit_samples]
+        return Task(name, len(given), lambda: iter(given), no_answer, Scoreboard(metrics))
+    dataset = limited(target["dataset"], params.limit_samples)
+    return Task(
+        name,
+        context.datasets.count(dataset),
+        lambda: context.datasets.rows(dataset),
+        no_answer,
+        Scoreboard(metrics),
+    )
+
+
+async def no_answer(row: Row, seen: Mapping[str, Any]) -> None:
+    """There is no model."""
+
+
+async def model_task(
+    name: str,
+    task: Document,
+    params: EvaluationParams,
+    context: FlowContext,
+    opened: AsyncExitStack,
+) -> Task:
+    """A task that asks the target's model about the rows of a data set."""
+    templates = Templates()
+    metrics = make_metrics(task["metrics"], templates, f"tasks.{name}.metrics")
+    template = templates.compile(task["params"]["template"], "template")
+    model = context.target["model"]
+    client = context.models.open(model, params.client())
+    opened.push_async_callback(client.close)
+    asker = Asker(client, template, params, model, plain_text=PLAIN_TEXT[task["type"]])
+    dataset = limited(task["dataset"], params.limit_samples)
+
+    def rows() -> Iterator[Row]:
+        return context.datasets.rows(dataset)
+
+    count = context.datasets.count(dataset)
+    return Task(name, count, rows, asker, Scoreboard(metrics), params.parallelism)

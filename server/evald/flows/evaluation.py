@@ -1,0 +1,134 @@
+"""Evaluates the rows of a task: asks, scores, counts and reports each, many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evald.errors import EvaluationError
+from evald.flows.flow import FlowContext, SampleRecord
+from evald.flows.scoreboard import Scoreboard
+from evald.templates import context_of
+
+Row = Mapping[str, Any]
+Answer = Callable[[Row, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
+"""Gives the `sample` of a row: `{"output_text", "response"}`, or None where there is no model. It
+gets the row and what templates see of it."""
+
+PATIENCE = 8
+"""When so many first samples, or all that are in flight if that is more, cannot reach the endpoint,
+the others are not tried."""
+
+YIELD_EVERY = 64
+"""Rows scored without a model between two turns of the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task, ready to run. `count` is its number of rows, `rows` reads them anew."""
+
+    name: str
+    count: int
+    rows: Callable[[], Iterator[Row]]
+    answer: Answer
+    scoreboard: Scoreboard
+    parallelism: int = 1
+
+
+async def evaluate(tasks: list[Task], context: FlowContext) -> dict[str, Any]:
+    """Runs tasks one after the other and answers the results by task.
+
+    Raises EvaluationError when a data set cannot be read, or no sample of a task can be evaluated.
+    """
+    progress = Progress(sum(task.count for task in tasks), context)
+    results = {}
+    for task in tasks:
+        context.emit.task(task.name, "running")
+        try:
+            await Evaluation(task, context, progress).run()
+            results[task.name] = task.scoreboard.result(task.name)
+        except BaseException:
+            context.emit.task(task.name, "failed")
+            raise
+        context.emit.task(task.name, "completed")
+    return results
+
+
+class Progress:
+    """Counts the samples of the whole job."""
+
+    def __init__(self, total: int, context: FlowContext) -> None:
+        self._total = total
+        self._context = context
+        self._done = 0
+
+    def step(self) -> None:
+        self._done += 1
+        self._context.emit.progress(self._done, self._total)
+
+
+class Evaluation:
+    """One task under way. Its workers share one iterator over the rows, so that no more rows are in
+    memory than are in flight."""
+
+    def __init__(self, task: Task, context: FlowContext, progress: Progress) -> None:
+        self._task = task
+        self._emit = context.emit
+        self._progress = progress
+        self._board = task.scoreboard
+        self._kept: set[int] = set()
+        self._unreachable = 0
+        for kept in context.kept(task.name):
+            self._kept.add(kept.index)
+            if kept.error is None:
+                self._board.add(kept.scores, kept.parts)
+            else:
+                self._board.add_error(kept.error["kind"], kept.error["message"])
+            progress.step()
+
+    async def run(self) -> None:
+        """Returns when every row has been evaluated or has failed."""
+        rows = enumerate(self._task.rows())
+        workers = max(1, min(self._task.parallelism, self._task.count))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work(rows))
+        except ExceptionGroup as e:
+            raise e.exceptions[0] from None
+
+    async def _work(self, rows: Iterator[tuple[int, Row]]) -> None:
+        for index, item in rows:
+            if index in self._kept:
+                continue
+            await self._evaluate(index, item)
+            if index % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    async def _evaluate(self, index: int, item: Row) -> None:
+        sample = None
+        try:
+            sample = await self._task.answer(item, context_of(item))
+            scores, parts = self._board.score(context_of(item, sample))
+        except EvaluationError as e:
+            self._fail(index, item, sample, e)
+        else:
+            self._unreachable = -1
+            self._board.add(scores, parts)
+            self._emit.sample(SampleRecord(self._task.name, index, item, sample, scores, parts))
+        self._progress.step()
+
+    def _fail(
+        self, index: int, item: Row, sample: Mapping[str, Any] | None, error: EvaluationError
+    ) -> None:
+        self._board.add_error(error.kind, error.message)
+        said = {"kind": error.kind, "message": error.message}
+        self._emit.sample(SampleRecord(self._task.name, index, item, sample, {}, {}, said))
+        if error.kind != "connection":
+            self._unreachable = -1
+        elif self._unreachable >= 0:
+            self._unreachable += 1
+            if self._unreachable >= max(PATIENCE, self._task.parallelism):
+                self._board.give_up(self._task.name)

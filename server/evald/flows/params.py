@@ -1,0 +1,99 @@
+"""Parameters of an evaluation, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evald.errors import InvalidArgument, Violation
+
+P = TypeVar("P", bound=BaseModel)
+
+REQUEST_EXTRAS = {
+    "chat_template_kwargs", "frequency_penalty", "logit_bias", "logprobs", "min_p", "n", "nvext",
+    "presence_penalty", "reasoning_effort", "repetition_penalty", "response_format", "seed",
+    "tool_choice", "tools", "top_k", "top_logprobs", "user",
+}  # fmt: skip
+"""Keys of `extra` that go into each request; other keys are for the flow."""
+
+
+class EvaluationParams(BaseModel):
+    """`params` of a config. Unknown keys are kept and ignored."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    limit_samples: int | None = Field(None, ge=1)
+    parallelism: int = Field(16, ge=1, le=1024)
+    max_retries: int = Field(5, ge=0, le=20)
+    request_timeout: int = Field(60, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, ge=0, le=1)
+    stop: list[str] = Field(default=[])
+    extra: dict[str, Any] = Field(default={})
+    gpus: int = Field(0, ge=0)
+
+    def request(self) -> dict[str, Any]:
+        """What every request to the model carries."""
+        said = self.model_dump(include={"max_tokens", "temperature", "top_p", "stop"})
+        extra = {k: v for k, v in self.extra.items() if k in REQUEST_EXTRAS}
+        return {**extra, **{k: v for k, v in said.items() if v is not None and v != []}}
+
+    def client(self) -> dict[str, Any]:
+        """What the model client is opened with."""
+        return self.model_dump(include={"parallelism", "max_retries", "request_timeout"})
+
+
+def parse(kind: type[P], params: Any, field: str) -> P:
+    """Reads params. Raises InvalidArgument with a path below `field` for each that is wrong."""
+    try:
+        return kind.model_validate(params if params is not None else {})
+    except ValidationError as e:
+        raise refuse(
+            Violation(".".join([field, *map(str, error["loc"])]), error["msg"])
+            for error in e.errors(include_url=False)
+        ) from None
+
+
+def refuse(violations: Iterable[Violation]) -> InvalidArgument:
+    """The error of several fields at once."""
+    found = list(violations)
+    return InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in found), found)
+
+
+class Findings:
+    """Gathers what is wrong with an entity, so that all of it is told at once.
+
+    with findings.gather():
+        check(...)
+    """
+
+    def __init__(self) -> None:
+        self._violations: list[Violation] = []
+
+    def add(self, field: str, message: str) -> None:
+        self._violations.append(Violation(field, message))
+
+    def gather(self) -> Findings:
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if not isinstance(error, InvalidArgument):
+            return False
+        self._violations += error.violations
+        return True
+
+    def raise_any(self) -> None:
+        """Raises InvalidArgument when anything was found."""
+        if self._violations:
+            raise refuse(self._violations)
+
+
+def limited(dataset: Mapping[str, Any], limit: int | None) -> dict[str, Any]:
+    """A data set of at most so many rows; its own limit counts as well."""
+    limits = [n for n in (dataset.get("limit"), limit) if n is not None]
+    return {**dataset, "limit": min(limits)} if limits else dict(dataset)

@@ -1,0 +1,48 @@
+"""The `evald` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evald import __version__
+from evald.cli import main
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"evald {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["datasets", "put", "--help"]])
+def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(words)
+    assert "usage: evald" in capsys.readouterr().out
+
+
+def test_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EVALD_SLOTS", "none")
+    with pytest.raises(SystemExit) as e:
+        main(["datasets", "put", "--data-dir", str(tmp_path), "ns/name", "missing.jsonl"])
+    assert "EVALD_SLOTS" in str(e.value.code)
+
+
+def test_data_set_is_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"a": 1}\n')
+    with pytest.raises(SystemExit, match="0"):
+        main(["datasets", "put", "--data-dir", str(tmp_path / "data"), "ns/name", str(rows)])
+    assert capsys.readouterr().out.strip() == "hf://datasets/ns/name"
+    assert (tmp_path / "data" / "datasets" / "ns" / "name" / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize("arguments", [["ns/name", "missing.jsonl"], ["../x", "rows.jsonl"]])
+def test_data_set_that_cannot_be_stored_says_why(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["datasets", "put", "--data-dir", str(tmp_path), *arguments])
+    assert capsys.readouterr().err.startswith("evald: ")
