@@ -64,17 +64,18 @@ class Hub:
         import huggingface_hub
         from huggingface_hub import errors
 
-        try:
-            with told(f"{url} on {self._endpoint}"):
+        place = f"{url} on {self._endpoint}"
+        with told(place):
+            try:
                 yield huggingface_hub.HfApi(endpoint=self._endpoint, token=self._token)
-        except (
-            errors.RepositoryNotFoundError,
-            errors.EntryNotFoundError,
-            errors.RevisionNotFoundError,
-        ) as e:
-            raise absent(f"{url} on {self._endpoint}") from e
-        except errors.HFValidationError as e:
-            raise EvaluationError("dataset", f"{url}: {e}") from e
+            except (
+                errors.RepositoryNotFoundError,
+                errors.EntryNotFoundError,
+                errors.RevisionNotFoundError,
+            ) as e:
+                raise absent(place) from e
+            except errors.HFValidationError as e:
+                raise EvaluationError("dataset", f"{url}: {e}") from e
 
     def download(self, repo: str, revision: str | None, name: str) -> Path:
         """Where a file lies, once it has been fetched; unchanged files are fetched once."""

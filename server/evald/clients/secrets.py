@@ -27,22 +27,22 @@ __all__ = ["MASK", "Vault", "is_secret", "mask", "redact", "secret_values"]
 
 SEALED = "enc:v1:"
 
-LAST_WORDS = frozenset(
-    ["apikey", "authorization", "bearer", "cookie", "credential", "credentials", "passphrase"]
-    + ["passwd", "password", "passwords", "pwd", "secret", "secrets"]
-)
+LAST_WORDS = frozenset({
+    "apikey", "authorization", "bearer", "cookie", "credential", "credentials", "passphrase",
+    "passwd", "password", "passwords", "pwd", "secret", "secrets",
+})  # fmt: skip
 """A field is secret when its name ends in one of these words."""
 
-KEY_KINDS = frozenset(
-    ["access", "account", "api", "auth", "encryption", "license", "private", "secret", "service"]
-    + ["shared", "signing"]
-)
+KEY_KINDS = frozenset({
+    "access", "account", "api", "auth", "encryption", "license", "private", "secret", "service",
+    "shared", "signing",
+})  # fmt: skip
 """A field ending in `key` is secret when one of these stands before it."""
 
-PLAIN_TOKENS = frozenset(
-    ["begin", "bos", "cls", "end", "eos", "first", "image", "last", "mask", "max", "min", "next"]
-    + ["of", "pad", "per", "sep", "special", "start", "stop", "think", "unk"]
-)
+PLAIN_TOKENS = frozenset({
+    "begin", "bos", "cls", "end", "eos", "first", "image", "last", "mask", "max", "min", "next",
+    "of", "pad", "per", "sep", "special", "start", "stop", "think", "unk",
+})  # fmt: skip
 """A field ending in `token` is secret unless one of these stands before it: these are tokens of
 a tokenizer."""
 
