@@ -3,6 +3,8 @@ local json = require("json")
 local schema = require("schema")
 
 local INT32 = 2147483648
+-- No field lies deeper.
+local MAX_KEYS = 16
 
 local function decode(text)
   text = text:gsub("+", " "):gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
@@ -58,7 +60,8 @@ local function resolve(method, path)
   for i, key in ipairs(path) do
     field = message.by_key[key]
     if not field then
-      refuse({ unpack(path, 1, i) }, "extra_forbidden", schema.unknown(i == 1 and "query parameter" or "field", key, message.keys))
+      local what = i == 1 and "query parameter" or "field"
+      refuse({ unpack(path, 1, i) }, "extra_forbidden", schema.unknown(what, key, message.keys))
     end
     if field.kind == "either" then field = i == #path and field.text or field.object end
     table.insert(names, field.name)
@@ -79,10 +82,11 @@ end
 
 -- Adds one parameter, as one or more, to the list `out`.
 local function add(method, path, value, out, seen)
+  if #path > MAX_KEYS then refuse({ path[1] }, "extra_forbidden", "Too many keys") end
   local field, name, keys = resolve(method, path)
   local write = writers[field.kind]
   if not write or field.map or (#keys > 0 and not field.pairs) then
-    refuse(path, "extra_forbidden", "Unknown query parameter '" .. table.concat(path, ".") .. "'")
+    refuse(path, "extra_forbidden", schema.unknown("query parameter", table.concat(path, "."), {}))
   end
   if seen[name] and not field.repeated then refuse(path, "duplicate_key", "The parameter is given twice") end
   seen[name] = true

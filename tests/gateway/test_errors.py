@@ -129,6 +129,11 @@ def test_an_unknown_path_or_verb(gateway):
     assert gateway.get("/targets//n").status_code == 404
 
 
+def test_what_envoy_refuses_before_the_dialect_is_json_too(gateway):
+    answer = gateway.get("/jobs?sort=" + "x" * 100_000)
+    assert (answer.status_code, list(answer.json())) == (431, ["detail"])
+
+
 def test_every_answer_carries_a_request_id(gateway):
     answers = [gateway.get("/jobs"), gateway.get("/jbos"), gateway.get("/jobs?page=x")]
     assert all(len(answer.headers["x-request-id"]) == 36 for answer in answers)

@@ -18,6 +18,9 @@ BAD = [
     ("filter=x", ["filter"], "extra_forbidden"),
     ("filter[project][x]=y", ["filter", "project", "x"], "extra_forbidden"),
     ("pgae=1", ["pgae"], "extra_forbidden"),
+    ("page" + "[a]" * 6000 + "=1", ["page"], "extra_forbidden"),
+    ("filter[custom_fields]" + "[a]" * 6000 + "=1", ["filter"], "extra_forbidden"),
+    ("&" * 1000 + "%" * 1000 + "=1", ["%" * 256], "extra_forbidden"),
     ("search[status]=%FF", [], "string_unicode"),
 ]
 
