@@ -51,9 +51,10 @@ class Printed:
     def _end(self) -> Iterator[Log]:
         text = self._line.decode(errors="replace").rstrip() + (" …" if self._cut else "")
         self._line, self._cut = b"", False
-        if not text or self._left <= 0:
+        if self._left <= 0:
             return
         self._left -= len(text) + LINE_COST
-        yield Log(time.time(), "info", text)
+        if text:
+            yield Log(time.time(), "info", text)
         if self._left <= 0:
             yield Log(time.time(), "warning", "the job prints too much; the rest is left out")
