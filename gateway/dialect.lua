@@ -9,6 +9,8 @@ local schema = require("schema")
 
 -- What a request taught us is kept here until its answer passes.
 local METADATA = "evald.rest"
+-- Headers that say nothing to a REST caller.
+local GRPC_HEADERS = { "grpc-accept-encoding", "grpc-message", "grpc-status" }
 
 local dialect = {}
 
@@ -67,12 +69,18 @@ function dialect.on_request(handle)
   headers:replace("content-length", tostring(#rewritten))
 end
 
+local function strip(headers)
+  for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end
+end
+
 -- The body of an answer, and a function that puts another one in its place.
 local function whole_body(handle)
   local body = handle:body(true)
   return body:getBytes(0, body:length()), function(text)
     body:setBytes(text)
-    handle:headers():replace("content-length", tostring(#text))
+    local headers = handle:headers()
+    strip(headers)
+    headers:replace("content-length", tostring(#text))
   end
 end
 
@@ -89,9 +97,10 @@ end
 
 function dialect.on_response(handle)
   local headers = handle:headers()
-  if not (headers:get("content-type") or ""):find("^application/json") then return end
   local known = handle:streamInfo():dynamicMetadata():get(METADATA) or {}
   local method = schema.methods[known.method]
+  if method then strip(headers) end
+  if not (headers:get("content-type") or ""):find("^application/json") then return end
   if headers:get(":status") ~= "200" then return on_error(handle, method) end
   -- Streams and files pass as they come.
   if not method or method.stream then return end

@@ -134,6 +134,13 @@ def test_what_envoy_refuses_before_the_dialect_is_json_too(gateway):
     assert (answer.status_code, list(answer.json())) == (431, ["detail"])
 
 
+def test_no_header_speaks_of_grpc(gateway):
+    gateway.stub.answers["GetTarget"] = status(code_pb2.NOT_FOUND, "no target")
+    for path in ("/jobs", "/jobs/x", "/jobs/x/logs", "/targets/a/b"):
+        answer = gateway.get(path)
+        assert [name for name in answer.headers if name.startswith("grpc")] == []
+
+
 def test_every_answer_carries_a_request_id(gateway):
     answers = [gateway.get("/jobs"), gateway.get("/jbos"), gateway.get("/jobs?page=x")]
     assert all(len(answer.headers["x-request-id"]) == 36 for answer in answers)

@@ -3,10 +3,11 @@
 import json
 import threading
 
+import grpc
 import pytest
 from google.api import httpbody_pb2
 
-from evaluation.v1 import job_pb2
+from evaluation.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 
 CHUNK = bytes(range(256)) * 256
 
@@ -68,3 +69,15 @@ def test_a_stream_with_nothing_in_it(gateway):
     gateway.stub.answers["WatchJob"] = lambda request: iter([])
     answer = gateway.get("/jobs/eval-1/events")
     assert (answer.status_code, answer.text) == (200, "")
+
+
+def test_grpc_callers_are_served_on_the_same_port(gateway):
+    """Nothing of the dialect touches them."""
+    gateway.stub.answers["GetJob"] = job_pb2.Job(id="eval-1", status=job_pb2.JOB_STATUS_PENDING)
+    gateway.stub.answers["WatchJob"] = lambda request: iter([job_pb2.JobEvent(revision=1)] * 2)
+    with grpc.insecure_channel(gateway.origin.removeprefix("http://")) as channel:
+        jobs = job_service_pb2_grpc.JobServiceStub(channel)
+        job = jobs.GetJob(job_service_pb2.GetJobRequest(job_id="eval-1"), timeout=10)
+        assert job == gateway.stub.answers["GetJob"]
+        events = jobs.WatchJob(job_service_pb2.WatchJobRequest(job_id="eval-1"), timeout=10)
+        assert len(list(events)) == 2
