@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from evald import logs, registry
+from evald.clients.archive import zipped
 from evald.clients.artifacts import ArtifactStore
 from evald.clients.secrets import Vault, redact, secret_values
 from evald.domain import compatibility, ids
@@ -59,7 +60,7 @@ class App:
         maker = Maker()
         targets = Entities(self.store.targets, self.vault, maker, ids.TARGET, check_target)
         configs = Entities(self.store.configs, self.vault, maker, ids.CONFIG, check_config)
-        files = JobFiles(self.store.jobs, self.artifacts, self.runs)
+        files = JobFiles(self.store.jobs, self.artifacts, self.runs, zipped)
         jobs = Jobs(
             self.store.jobs,
             self.store.samples,

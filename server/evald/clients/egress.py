@@ -6,6 +6,7 @@ spelling of an address nor a name that changes its address between two look-ups 
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -92,8 +93,10 @@ class Egress:
             raise _refused(f"the URL must begin with http:// or https://, not {parsed.scheme!r}")
         if not host or any(c.isspace() or c in '\\%"<>^`{|}' for c in host):
             raise _refused("the URL names no host")
-        if "@" in parsed.raw_authority:
+        if "@" in re.split(r"[/?#]", url.partition("://")[2])[0]:
             raise _refused("the URL must not hold a user or password; use api_key")
+        if "#" in url:
+            raise _refused("the URL must not hold a '#'")
         name = host.lower().rstrip(".")
         if name in NEVER_NAMES:
             raise _refused(f"{name} is a metadata service")

@@ -22,7 +22,7 @@ class Endpoint:
     """
 
     def __init__(self, url: str, egress: Egress) -> None:
-        given = egress.url(url).with_fragment(None)
+        given = egress.url(url)
         path = given.raw_path.rstrip("/")
         self.chat: URL | None = None
         self.completions: URL | None = None

@@ -159,9 +159,7 @@ class Jobs:
             cancelled = self._repository.cancel(job_id)
             self._runner.cancel(job_id)
             if cancelled["status"] not in FINAL:
-                raise Conflict(
-                    f"job {job_id!r} is being cancelled; delete it when it has ended"
-                )
+                raise Conflict(f"job {job_id!r} is being cancelled; delete it when it has ended")
         self._repository.delete(job_id)
         self._files.delete(job_id)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from evald.domain.states import FINAL
 from evald.errors import Conflict
+from evald.executor.output import LOG_PATH
 
 
 class JobReader(Protocol):
@@ -22,18 +23,28 @@ class Archives(Protocol):
     """Where the files of ended jobs are kept."""
 
     def zip_stream(self, job_id: str, under: str = "") -> Iterator[bytes]:
-        """A ZIP of the files of a job, or of those under a folder."""
+        """A ZIP of the files of a job, or of those under a folder. Raises NotFound."""
 
     def delete(self, job_id: str) -> None: ...
 
 
 class JobFiles:
-    """The files of jobs. While a job runs, its log is in a folder of its own under `runs`."""
+    """The files of jobs. While a job runs, its log is in a folder of its own under `runs`.
 
-    def __init__(self, jobs: JobReader, archives: Archives, runs: Path) -> None:
+    `zipped` makes a ZIP of the named files of a folder.
+    """
+
+    def __init__(
+        self,
+        jobs: JobReader,
+        archives: Archives,
+        runs: Path,
+        zipped: Callable[[Path, Sequence[str]], Iterator[bytes]],
+    ) -> None:
         self._jobs = jobs
         self._archives = archives
         self._runs = runs
+        self._zipped = zipped
 
     def results(self, job_id: str) -> Iterator[bytes]:
         """All files of a job that has ended, as a ZIP. Raises NotFound or Conflict."""
@@ -45,6 +56,8 @@ class JobFiles:
     def logs(self, job_id: str) -> Iterator[bytes]:
         """The logs of a job so far, as a ZIP. Raises NotFound."""
         self._jobs.get(job_id)
+        if (self._runs / job_id / LOG_PATH).exists():
+            return self._zipped(self._runs / job_id, [LOG_PATH])
         return self._archives.zip_stream(job_id, "logs")
 
     def delete(self, job_id: str) -> None:

@@ -13,6 +13,9 @@ import orjson
 
 from evald.domain.attempts import SampleLog, StoredSample
 
+LOG_PATH = "logs/job.log"
+"""Where a job's log is in its folder."""
+
 LOG_LIMIT = 16 * 2**20
 """Bytes of a job's log; what comes later is left out, which its last line says."""
 
@@ -42,8 +45,8 @@ class Output:
         self._artifacts = artifacts
         self._documents = documents
         self._redact = redact
-        folder.mkdir(parents=True, exist_ok=True)
-        self._log: BinaryIO = log_path(folder).open("ab")
+        (folder / LOG_PATH).parent.mkdir(parents=True, exist_ok=True)
+        self._log: BinaryIO = (folder / LOG_PATH).open("ab")
         self._published = False
 
     def log(self, at: float, level: str, message: str) -> None:
@@ -88,8 +91,8 @@ class Output:
             with (folder / "results.json").open("wb") as file:
                 for part in results_json(samples.read(self._job_id)):
                     file.write(part)
-            log_path(folder).parent.mkdir(exist_ok=True)
-            shutil.copyfile(log_path(self._folder), log_path(folder))
+            (folder / LOG_PATH).parent.mkdir(exist_ok=True)
+            shutil.copyfile(self._folder / LOG_PATH, folder / LOG_PATH)
         self._published = True
 
     def close(self) -> None:
@@ -97,13 +100,6 @@ class Output:
         self._log.close()
         if self._published:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def log_path(folder: Path) -> Path:
-    """Where a job's log is in its folder."""
-    logs = folder / "logs"
-    logs.mkdir(exist_ok=True)
-    return logs / "job.log"
 
 
 def kept_line(sample: StoredSample) -> bytes:

@@ -1,0 +1,120 @@
+"""Runs `evald up` for tests, benchmarks and the demo."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import requests
+
+START_SECONDS = 60
+
+
+class Service:
+    """`evald up` in a process of its own, on free loopback ports, ready when the block begins.
+
+    `settings` are EVALD_* variables; other ones of this process are not passed on.
+    """
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.log = data_dir / "evald.log"
+        self._grpc_port, self._rest_port = free_ports(2)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("EVALD_")}
+        self._environment = {**inherited, "EVALD_DATA_DIR": str(data_dir), **settings}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def rest(self) -> str:
+        """Base URL of the REST surface."""
+        return f"http://127.0.0.1:{self._rest_port}"
+
+    @property
+    def grpc(self) -> str:
+        """Address of the gRPC server."""
+        return f"127.0.0.1:{self._grpc_port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Starts the service and waits until it is ready; ends it and says why when it is not."""
+        ports = ("--grpc-port", str(self._grpc_port), "--rest-port", str(self._rest_port))
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "evald", "up", *ports],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"evald did not start:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends the service with a signal, by force after a while; answers its exit status."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        try:
+            return self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def run(self, *arguments: str) -> str:
+        """Runs an `evald` command on the service's data dir and answers what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "evald", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.rest}/health", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def __enter__(self) -> Service:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
