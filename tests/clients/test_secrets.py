@@ -1,0 +1,257 @@
+"""Which fields are secrets, and that none of them shows."""
+
+from __future__ import annotations
+
+import json
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evald.clients.redact import redact, snippet
+from evald.clients.secrets import MASK, Vault, is_secret, mask, read_key, secret_values
+from evald.errors import EvaluationError
+from evald.settings import ClientSettings
+
+KEY = "nvapi-canary-Ab3_0123456789"
+
+SECRETS = """
+api_key apikey apiKey API_KEY api-key x-api-key X_API_KEY openai_api_key rapid_api_key token
+hf_token hfToken HFToken access_token accessToken refresh_token id_token auth_token
+bearer_token session_token password db_password passwd user_passwd passphrase secret
+client_secret clientSecret secret_key aws_secret_access_key secretAccessKey access_key
+private_key authorization Authorization proxy-authorization credentials credential cookie
+bearer api_keys ngc_api_key NVIDIA_API_KEY subscription.api.key _api_key api_key_
+"""
+
+OTHERS = """
+max_tokens max_new_tokens tokens tokenizer tokenizer_backend end_token start_token eos_token
+bos_token pad_token unk_token sep_token stop_token max_token tokenized_requests token_count
+token_ids api_key_name api_endpoint key keys name prompt primary_key foreign_key key_value
+monkey keyboard secretary passwords_checked num_tokens detokenize output_text answer_key
+"""
+
+DOCUMENT: dict[str, Any] = {
+    "model": {
+        "api_endpoint": {"url": "http://h/v1", "model_id": "m", "api_key": KEY},
+        "prompt": {"inference_params": {"max_tokens": 5, "stop": ["</s>"]}},
+    },
+    "params": {
+        "max_tokens": 7,
+        "extra": {"hf_token": KEY, "end_token": "</think>", "rapid_api_key": KEY},
+    },
+    "tasks": {
+        "token": {"type": "data", "params": {"judge": {"model": {"api_key": KEY}}}},
+        "qa": {
+            "metrics": {"password": {"type": "string-check", "params": {"check": ["a", "b"]}}},
+            "params": {"tools": [{"parameters": {"properties": {"api_key": {"type": "string"}}}}]},
+        },
+    },
+    "rows": [{"token": "NN", "password": "x"}],
+    "nothing": None,
+    "api_key": None,
+    "secret": "",
+    "password": True,
+}
+
+PATHS = [
+    ("model", "api_endpoint", "api_key"),
+    ("params", "extra", "hf_token"),
+    ("params", "extra", "rapid_api_key"),
+    ("tasks", "token", "params", "judge", "model", "api_key"),
+]
+
+
+@pytest.fixture
+def vault(settings: ClientSettings) -> Vault:
+    return Vault(settings)
+
+
+def at(document: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        document = document[key]
+    return document
+
+
+@pytest.mark.parametrize(
+    "name",
+    SECRETS.split(),
+)
+def test_secret_names(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    OTHERS.split(),
+)
+def test_other_names(name: str) -> None:
+    assert not is_secret(name)
+
+
+def test_mask_hides_all_and_only_secrets() -> None:
+    before = json.dumps(DOCUMENT)
+    masked = mask(DOCUMENT)
+    assert json.dumps(DOCUMENT) == before
+    assert KEY not in json.dumps(masked)
+    for path in PATHS:
+        assert at(masked, path) == MASK == "******"
+        at(masked, path[:-1])[path[-1]] = KEY
+    assert masked == DOCUMENT
+
+
+def test_seal_and_unseal(vault: Vault, settings: ClientSettings) -> None:
+    sealed = vault.seal(DOCUMENT)
+    assert KEY not in json.dumps(sealed)
+    assert all(at(sealed, path).startswith("enc:v1:") for path in PATHS)
+    assert vault.seal(sealed) == sealed
+    assert vault.mask(sealed) == mask(DOCUMENT)
+    for reader in (vault, Vault(settings)):
+        assert reader.unseal(sealed) == reader.reveal(sealed) == DOCUMENT
+    assert vault.unseal([sealed, {"config": sealed}]) == [DOCUMENT, {"config": DOCUMENT}]
+
+
+@pytest.mark.parametrize("value", ["x", "é", 7, 0, 1.5, ["a", "b"], {"a": "b"}, "enc:v1:forged"])
+def test_a_secret_may_be_any_value(vault: Vault, value: Any) -> None:
+    sealed = vault.seal({"secret": value})
+    assert sealed["secret"].startswith("enc:v1:")
+    assert sealed["secret"] != value
+    assert vault.unseal(sealed) == {"secret": value}
+    assert mask({"secret": value}) == {"secret": MASK}
+
+
+def test_the_key_file(settings: ClientSettings) -> None:
+    path = settings.data_dir / "secret.key"
+    Vault(settings)
+    assert not path.exists()
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(lambda _: read_key(path), range(64)))
+    assert len(keys) == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [p.name for p in settings.data_dir.iterdir()] == ["secret.key"]
+
+
+def test_another_key_reads_nothing(vault: Vault, settings: ClientSettings) -> None:
+    sealed = vault.seal({"api_key": KEY})
+    (settings.data_dir / "secret.key").unlink()
+    other = Vault(settings)
+    with pytest.raises(EvaluationError, match="give the secret again") as caught:
+        other.reveal(sealed)
+    assert caught.value.kind == "secret"
+    assert other.mask(sealed) == {"api_key": MASK}
+
+
+def test_references_are_followed_at_launch_only(
+    settings: ClientSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "keys"
+    root.mkdir()
+    (root / "key").write_text(f"{KEY}\n")
+    monkeypatch.setenv("MODEL_KEY", KEY)
+    vault = Vault(settings.model_copy(update={"file_roots": (str(root),)}))
+    given = {"api_key": "env:MODEL_KEY", "hf_token": f"file:{root}/key", "url": "env:MODEL_KEY"}
+    assert vault.seal(given) == vault.unseal(given) == given
+    assert vault.mask(given) == {"api_key": MASK, "hf_token": MASK, "url": "env:MODEL_KEY"}
+    revealed = {"api_key": KEY, "hf_token": KEY, "url": "env:MODEL_KEY"}
+    assert vault.reveal(given) == revealed
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("env:NO_SUCH_NAME", "env:NO_SUCH_NAME is not set"),
+        ("env:EMPTY", "env:EMPTY is not set"),
+        ("env:EVALD_DATABASE_URL", "is not set"),
+        ("file:/etc/passwd", "outside the folders that EVALD_FILE_ROOTS opens"),
+        ("file:{root}/../closed", "outside"),
+        ("file:{root}/link", "outside"),
+        ("file:{root}/none", "cannot be read"),
+        ("file:{root}/empty", "is empty"),
+        ("file:{root}/binary", "cannot be read"),
+        ("file:{root}", "cannot be read"),
+        (MASK, "give the secret itself"),
+    ],
+)
+def test_references_that_lead_nowhere(
+    settings: ClientSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.setenv("EVALD_DATABASE_URL", KEY)
+    root = tmp_path / "open"
+    root.mkdir()
+    (tmp_path / "closed").write_text(KEY)
+    (root / "link").symlink_to(tmp_path / "closed")
+    (root / "empty").write_text(" \n")
+    (root / "binary").write_bytes(b"\xff")
+    vault = Vault(settings.model_copy(update={"file_roots": (str(root),)}))
+    with pytest.raises(EvaluationError, match=said) as caught:
+        vault.reveal(vault.seal({"api_key": value.format(root=root)}))
+    assert caught.value.kind == "secret"
+    assert KEY not in caught.value.message
+
+
+def test_secret_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_KEY", "from the environment")
+    more = {"token": "env:MODEL_KEY", "secret": {"a": ["deep"]}, "passwd": MASK}
+    assert secret_values([DOCUMENT, more]) == {KEY, "from the environment", "deep"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"key {KEY} is wrong",
+        f"Authorization: Bearer {KEY}",
+        f"{{'Authorization': 'Bearer {KEY}', 'x': 1}}",
+        f'"authorization":"{KEY}"',
+        f"Proxy-Authorization: Basic {KEY}",
+        f"bearer {KEY}",
+        f"http://h/v1?api-key={KEY}&x=1",
+        f"http://user:{KEY}@h/",
+        f'{{"api_key": "{KEY}"}}',
+        f"HF_TOKEN={KEY}",
+        f"client_secret={KEY}",
+        f"password: {KEY}",
+        f"x={KEY}",
+    ],
+)
+def test_redact_known_or_not(text: str) -> None:
+    for secrets in ((), (KEY,)):
+        redacted = redact(text, secrets)
+        assert KEY not in redacted
+        assert MASK in redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the token count is 7",
+        "max_tokens=5",
+        "the bearer of this",
+        "http://host:8000/v1/chat",
+        "password is missing",
+        "no api_key was given",
+        "hf://datasets/ns/name",
+        "sk-8",
+    ],
+)
+def test_redact_leaves_words(text: str) -> None:
+    assert redact(text, ("abc",)) == text
+
+
+def test_redact_known_secrets_in_other_forms() -> None:
+    secret = 'p@ss "word"/\\'
+    for form in (secret, json.dumps(secret)[1:-1], "p%40ss%20%22word%22%2F%5C"):
+        assert redact(f"<{form}>", (secret,)) == f"<{MASK}>"
+    assert redact("longsecret-more", ("longsecret", "longsecret-more")) == MASK
+
+
+def test_snippet() -> None:
+    assert snippet(b"a\x00b\x1b[31m\n\n c\xff") == "a b [31m c�"
+    assert len(snippet(b"x" * 10**6)) == 303
+    assert KEY[:6] not in snippet(b"y" * 295 + KEY.encode(), (KEY,))
