@@ -93,6 +93,7 @@ def test_filter_by_column_and_time(store: Store) -> None:
     assert [e["name"] for e in found.entries] == ["b"]
     past = {"created_at": {"lt": "2020-01-01"}}
     assert store.targets.page(ListQuery(filter=past)).total == 0
+    assert store.targets.page(ListQuery(filter={"custom_fields": ["k=v"]})).total == 0
     with pytest.raises(InvalidArgument, match=r"filter\.created_at\.eq"):
         store.targets.page(ListQuery(filter={"created_at": "soon"}))
 
@@ -106,6 +107,29 @@ def test_entity_that_a_job_uses_stays(store: Store) -> None:
     store.jobs.cancel(used_by["id"])
     store.jobs.delete(used_by["id"])
     assert store.targets.delete(Reference("default", "n")) == kept["id"]
+
+
+def test_jobs_are_found_by_their_target_and_config(store: Store) -> None:
+    kept = target(name="n", namespace="ns", custom_fields={"team": "a", "size": 3})
+    mine = job(store, target=kept, custom_fields={"run": 1})["id"]
+    job(store)
+
+    def found(**filter: Any) -> list[str]:
+        return [entry["id"] for entry in store.jobs.page(ListQuery(filter=filter)).entries]
+
+    assert found(target="ns/n") == [mine]
+    assert found(target=f"ns/{kept['id']}") == [mine]
+    assert found(target={"name": "n", "custom_fields": ["team=a", "size=3"]}) == [mine]
+    assert found(target="ns/other") == []
+    assert found(config={"type": "nothing"}) == []
+    assert found(custom_fields=["run=1"]) == [mine]
+    assert found(status="created", target="ns/n") == [mine]
+
+
+def test_targets_are_found_by_their_model(store: Store) -> None:
+    store.targets.add(MAKER.entity({"type": "model", "model": "meta/llama"}, ids.TARGET))
+    store.targets.add(target())
+    assert store.targets.page(ListQuery(filter={"model": "meta/llama"})).total == 1
 
 
 def test_fresh_job_says_nothing_of_itself(store: Store) -> None:

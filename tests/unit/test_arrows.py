@@ -16,8 +16,8 @@ ALLOWED = {
     "rpc": {"rpc", "domain", "errors", "settings"},
     "store": {"store", "domain", "errors", "settings"},
     "executor": {"executor", "domain", "errors", "settings"},
-    "flows": {"flows", "metrics", "clients", "registry", "templates", "statistics", "errors"},
-    "metrics": {"metrics", "templates", "errors"},
+    "flows": {"flows", "metrics", "clients", "registry", "templates", "statistics", "suggest", "errors"},
+    "metrics": {"metrics", "templates", "suggest", "errors"},
     "clients": {"clients", "flows.flow", "errors", "settings"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does

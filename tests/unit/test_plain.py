@@ -81,17 +81,29 @@ def test_unknown_enum_number_names_the_field() -> None:
         to_document(message)
 
 
+@pytest.mark.parametrize(
+    "document", [{"name": "a\0"}, {"custom_fields": {"a\0": 1}}, {"custom_fields": {"a": ["\0"]}}]
+)
+def test_nul_is_refused(document: dict[str, object]) -> None:
+    with pytest.raises(InvalidArgument, match=r"U\+0000"):
+        to_document(to_message(document, target_pb2.Target))
+
+
 plain_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-EXACT, EXACT) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-EXACT, EXACT)
+    | st.text(max_size=8).map(lambda t: t.replace("\0", "")),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("abc_ é", max_size=4), inner, max_size=3)
     ),
     max_leaves=8,
 )
 
 
 @settings(max_examples=100, deadline=None)
-@given(fields=st.dictionaries(st.text(max_size=6), plain_values, max_size=4))
+@given(fields=st.dictionaries(st.text("abc_ é", max_size=6), plain_values, max_size=4))
 def test_free_form_members_round_trip(fields: dict[str, object]) -> None:
     kinds: list[type[Message]] = [target_pb2.Target, config_pb2.Config, job_pb2.Job]
     for kind in kinds:

@@ -23,6 +23,9 @@ log = structlog.get_logger()
 PROGRESS_SECONDS = 0.5
 """Progress that no sample carries is written at most this often."""
 
+ALMOST = 99.9
+"""Most that a running job says of its progress: to clients 100 means that the result is there."""
+
 
 class Vault(Protocol):
     """Makes secrets readable."""
@@ -147,7 +150,7 @@ class Attempt:
             case events.Progress():
                 done = event.processed / event.total * 100 if event.total else None
                 self._standing = replace(
-                    self._standing, processed=event.processed, progress=done and min(done, 100.0)
+                    self._standing, processed=event.processed, progress=done and min(done, ALMOST)
                 )
                 if self._clock() - self._written >= PROGRESS_SECONDS:
                     self._write()

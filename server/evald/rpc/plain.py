@@ -27,14 +27,14 @@ EXACT = 2**53
 def to_document(message: Message) -> dict[str, Any]:
     """The document of a message. Empty lists and maps, and empty plain strings, are left out.
 
-    Raises InvalidArgument when an enum holds a number that has no name.
+    Raises InvalidArgument when an enum holds a number that has no name, or a text holds a NUL.
     """
     document: dict[str, Any] = {}
     for field, value in message.ListFields():
         key = _keys(message.DESCRIPTOR)[field.name]
         if _is_map(field):
             of = _values(field)
-            document[key] = {k: _to_plain(of, v) for k, v in value.items()}
+            document[key] = {_storable(k, key): _to_plain(of, v) for k, v in value.items()}
         elif field.is_repeated:
             document[key] = [_to_plain(field, v) for v in value]
         else:
@@ -113,14 +113,21 @@ def _to_plain(field: FieldDescriptor, value: Any) -> Any:
             return _plain_value(value)
         case Message():
             return to_document(value)
-    return value
+    return _storable(value, field.name) if isinstance(value, str) else value
+
+
+def _storable(text: str, field: str) -> str:
+    """Databases hold no NUL, and nobody means one."""
+    if "\0" in text:
+        raise InvalidArgument.of(field, "a text cannot hold the character U+0000")
+    return text
 
 
 def _plain_value(value: Any) -> Any:
     """A Struct, Value or ListValue as Python values; whole numbers become ints again."""
     match value:
         case struct_pb2.Struct():
-            return {k: _plain_value(v) for k, v in value.fields.items()}
+            return {_storable(k, "key"): _plain_value(v) for k, v in value.fields.items()}
         case struct_pb2.ListValue():
             return [_plain_value(v) for v in value.values]
     kind = value.WhichOneof("kind")
@@ -129,6 +136,8 @@ def _plain_value(value: Any) -> Any:
     if kind == "number_value":
         number = value.number_value
         return int(number) if number.is_integer() and abs(number) <= EXACT else number
+    if kind == "string_value":
+        return _storable(value.string_value, "value")
     return None if kind in {"null_value", None} else getattr(value, kind)
 
 

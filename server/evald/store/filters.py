@@ -5,13 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.sql.functions import count
 from sqlmodel import Session
 
 from evald.domain.listing import ListQuery
+from evald.domain.references import parse_reference
 from evald.errors import InvalidArgument, Unimplemented
 from evald.store.tables import Entity
 
@@ -48,10 +49,37 @@ def conditions(row: type[Entity], filter: Mapping[str, Any]) -> list[ColumnEleme
             for comparison, text in bounds.items():
                 moment = parse_time(text, f"filter.{field}.{comparison}")
                 found.append(COMPARISONS[comparison](column, moment))
-        elif column is None or field == "custom_fields" or not isinstance(wanted, str):
-            raise Unimplemented(f"filter.{field} is not there yet")
+        elif field == "custom_fields":
+            found += [_entry(column, pair) for pair in wanted]
+        elif field in {"target", "config"}:
+            found += _part(column, wanted, f"filter.{field}")
+        elif column is None:
+            found.append(row.spec[field].as_string() == wanted)
         else:
             found.append(column == wanted)
+    return found
+
+
+def _entry(column: Any, pair: str) -> ColumnElement[bool]:
+    """The condition `key=value` on an object; a value of any type is compared by its text."""
+    key, _, value = pair.partition("=")
+    return cast(ColumnElement[bool], column[key].as_string() == value)
+
+
+def _part(column: Any, wanted: str | Mapping[str, Any], field: str) -> list[ColumnElement[bool]]:
+    """Conditions on the target or config that a job carries: its name, or a filter of its own."""
+    if isinstance(wanted, str):
+        reference = parse_reference(wanted, field)
+        named = or_(*(column[key].as_string() == reference.name for key in ("name", "id")))
+        return [column["namespace"].as_string() == reference.namespace, named]
+    found: list[ColumnElement[bool]] = []
+    for key, value in wanted.items():
+        if key == "custom_fields":
+            found += [_entry(column[key], pair) for pair in value]
+        elif isinstance(value, Mapping):
+            raise Unimplemented(f"{field}.{key} is not there yet")
+        else:
+            found.append(column[key].as_string() == value)
     return found
 
 
