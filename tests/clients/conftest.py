@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from evald.settings import ClientSettings
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 @pytest.fixture

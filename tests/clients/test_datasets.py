@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ def complaint(settings: ClientSettings, url: str | None, **more: Any) -> str:
         ("x_csv", b"\xef\xbb\xbf" + CSV.encode(), TEXTS),
         ("x_csv", "a,b\r\n\r\n1,\r\n", [{"a": "1", "b": ""}]),
         ("x_tsv", "a\tb\n1\t2\n", [{"a": "1", "b": "2"}]),
-        ("x_jsonl_gz", gzip.compress(LINES.encode()), ROWS),
+        ("x_jsonl_gz", gzip.compress(LINES.encode(), mtime=0), ROWS),
         ("x_data", LINES, ROWS),
         ("x_data", json.dumps(ROWS), ROWS),
         ("x_data", CSV, TEXTS),
@@ -153,7 +154,7 @@ def test_bad_files_say_where(
 
 
 def test_broken_gzip(settings: ClientSettings) -> None:
-    whole = gzip.compress(LINES.encode() * 1000)
+    whole = gzip.compress(LINES.encode() * 1000, mtime=0)
     for broken in (b"not gzip", whole[: len(whole) // 2]):
         url = store(settings, **{"x.jsonl_gz": broken})
         assert "x.jsonl.gz: " in complaint(settings, url)
@@ -340,6 +341,20 @@ def test_put_and_delete(settings: ClientSettings, tmp_path: Path) -> None:
     assert "is not present" in complaint(settings, url)
     with pytest.raises(NotFound):
         delete(settings.data_dir, url)
+
+
+def test_what_a_killed_process_left_is_cleared_away(
+    settings: ClientSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_text("{}")
+    store = settings.data_dir / "datasets" / "ns"
+    old, new = store / ".staging-old", store / ".staging-new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    put(settings.data_dir, "ns/name", [tmp_path / "a.jsonl"])
+    assert not old.exists()
+    assert new.exists()
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_another_status_is_final(settings: ClientSettings, status: int) -> None:
         (Huge(told=True), "response", "longer than 1 MiB", 1),
         (Huge(told=False), "response", "longer than 1 MiB", 1),
         (
-            Answer(200, gzip.compress(b" " * 2**27), headers={"Content-Encoding": "gzip"}),
+            Answer(200, gzip.compress(b" " * 2**27, mtime=0), headers={"Content-Encoding": "gzip"}),
             "response",
             "longer than 1 MiB",
             1,
@@ -219,6 +219,29 @@ def test_nobody_listens(settings: ClientSettings) -> None:
     assert error.kind == "connection"
     assert "connection refused (tried 2 times)" in error.message
     assert f"is the server running at {place}?" in error.message
+
+
+def test_an_endpoint_that_never_answered_is_not_waited_for_again(
+    settings: ClientSettings,
+) -> None:
+    async def run(url: str) -> list[str]:
+        said = []
+        async with ModelClients(settings).open(
+            {"api_endpoint": {"url": url}}, {"max_retries": 2, "parallelism": 1}
+        ) as client:
+            client._backoff = Backoff(base=0.001)
+            for _ in range(3):
+                with pytest.raises(EvaluationError) as caught:
+                    await client.ask(CHAT)
+                said.append(caught.value.message)
+        return said
+
+    first, *others = asyncio.run(run("http://127.0.0.1:1"))
+    assert "tried 3 times" in first
+    assert not any("tried" in message for message in others)
+    with Endpoint(script=[Answer(404)], always=Raw()) as endpoint:
+        _, *others = asyncio.run(run(endpoint.url))
+        assert all("tried 3 times" in message for message in others)
 
 
 def test_a_name_that_does_not_resolve(settings: ClientSettings) -> None:

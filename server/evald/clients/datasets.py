@@ -116,7 +116,7 @@ class FileDatasets:
                 self._egress,
                 self._settings.data_dir / "cache" / "hub",
                 token=dataset.get("hf_token"),
-                trusted=endpoint == own,
+                trusted=endpoint.rstrip("/") == (own or "").rstrip("/"),
             )
             return hub.repository(f"{namespace}/{name}"), "/".join(rest)
         if not NAME.fullmatch(namespace) or not NAME.fullmatch(name):

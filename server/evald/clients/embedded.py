@@ -6,13 +6,17 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evald.errors import InvalidArgument, NotFound
 
 SCHEME = "hf://datasets/"
+
+STALE_SECONDS = 86400
+"""Age at which a staging folder is what a killed process has left behind."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
@@ -94,6 +98,10 @@ def remove(folder: Path) -> None:
 def staged(parent: Path) -> Iterator[Path]:
     """A hidden folder beside where files shall be, so that moving them there is one step."""
     parent.mkdir(parents=True, exist_ok=True)
+    for left in [*parent.glob(".staging-*"), *parent.glob(".deleted-*")]:
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=parent))
     try:
         yield staging

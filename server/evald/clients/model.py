@@ -111,6 +111,7 @@ class ModelClient:
         self._sleep = sleep
         self._free = asyncio.Semaphore(parallelism)
         self._session: aiohttp.ClientSession | None = None
+        self._reached: bool | None = None
 
     @property
     def parallelism(self) -> int:
@@ -128,12 +129,16 @@ class ModelClient:
         body = self._body(request)
         async with self._free:
             failures = 0
+            # Once nobody was there however often we tried, one more try per request is enough.
+            retries = self._max_retries if self._reached is not False else 0
             while True:
                 failure = await self._try(url, body)
                 if isinstance(failure, Reply):
                     return failure
                 failures += 1
-                if not failure.passing or failures > self._max_retries:
+                if not failure.passing or failures > retries:
+                    if failure.kind == "connection" and self._reached is None:
+                        self._reached = False
                     raise self._error(url, failure, failures)
                 await self._sleep(self._backoff.wait(failures, failure.retry_after))
 
@@ -182,7 +187,8 @@ class ModelClient:
             self._session = self._open()
         try:
             async with self._session.post(url, data=body, allow_redirects=False) as response:
-                if response.status != 200:
+                self._reached = True
+                if not 200 <= response.status < 300:
                     return await self._refusal(response)
                 content = await _read(response, self._response_limit)
             if self._key and self._key in content:
