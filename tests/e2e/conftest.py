@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.service import Service
 
 from tests.endpoint import Endpoint
+from tests.service import Service
 
 
 @pytest.fixture(scope="session")

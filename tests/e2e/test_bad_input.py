@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import requests
-from tests.service import Service
 
 from tests.e2e.test_rest import Rest, chat_config, fresh, model_target, put
 from tests.endpoint import Endpoint
+from tests.service import Service
 
 ROWS = {"type": "rows", "rows": [{"a": "x"}]}
 

@@ -11,7 +11,6 @@ import grpc
 import pytest
 from google.protobuf import json_format
 from nemo_microservices import NeMoMicroservices, NotFoundError
-from tests.service import Service
 
 from evaluation.v1 import (
     config_pb2,
@@ -22,6 +21,7 @@ from evaluation.v1 import (
 )
 from tests.e2e.test_rest import chat_config, fresh, model_target, put
 from tests.endpoint import Endpoint
+from tests.service import Service
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 import requests
-from tests.service import Service
 
 from tests.endpoint import Endpoint
+from tests.service import Service
 
 NAIVE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 ID = "[1-9A-HJ-NP-Za-km-z]{21,22}"

@@ -1,0 +1,138 @@
+"""The life of `evald up` as a process: drain, death, restart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.test_rest import Rest, chat_config, model_target
+from tests.endpoint import Endpoint
+from tests.service import Service
+
+
+def started(service: Service, rows_file: Path, endpoint: Endpoint, **params: Any) -> str:
+    """A job that asks ten questions and runs."""
+    service.run("datasets", "put", "ns/data", str(rows_file))
+    config = chat_config("hf://datasets/ns/data", **params)
+    body = {"target": model_target(endpoint), "config": config}
+    rest = Rest(service)
+    job_id = rest("POST", "/jobs", 201, json=body)["id"]
+    deadline = time.monotonic() + 20
+    while rest("GET", f"/jobs/{job_id}")["status"] != "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return job_id
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started and that run."""
+    listed = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in listed for child in file.read_text().split()]
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z")
+
+
+def await_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while not all(gone(pid) for pid in pids):
+        assert time.monotonic() < deadline, pids
+        time.sleep(0.05)
+
+
+def test_signal_drains_and_leaves_nothing(tmp_path: Path) -> None:
+    service = Service(tmp_path, EVALD_GRACE_SECONDS="1")
+    service.start()
+    started_by = children(service.pid)
+    assert len(started_by) >= 2  # Envoy and a warm child
+    assert service.stop(signal.SIGINT) == 0
+    await_gone(started_by)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{service.rest}/health", timeout=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells children of a killed parent")
+def test_killed_server_takes_its_processes_along(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.start()
+    started_by = children(service.pid)
+    service.stop(signal.SIGKILL)
+    await_gone(started_by)
+
+
+def test_server_ends_when_its_gateway_dies(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.start()
+    names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in children(service.pid)}
+    (envoy,) = (pid for pid, name in names.items() if name.startswith("envoy"))
+    os.kill(envoy, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while not gone(service.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert service.stop(signal.SIGTERM) == 1
+    assert "the gateway died" in service.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_job_goes_on_after_a_restart(
+    tmp_path: Path, rows_file: Path, number: signal.Signals
+) -> None:
+    service = Service(tmp_path / "data", EVALD_GRACE_SECONDS="0.2")
+    with Endpoint(latency=0.25) as endpoint:
+        service.start()
+        job_id = started(service, rows_file, endpoint, parallelism=1)
+        time.sleep(1)
+        service.stop(number)
+        asked = len(endpoint.requests)
+        assert 0 < asked < 10
+        service.start()
+        job = Rest(service).finish(job_id)
+        service.stop()
+        again = len(endpoint.requests) - asked
+    assert job["status"] == "completed"
+    assert job["attempts"] == 2
+    assert 10 - asked <= again <= 10 - asked + 2  # what was in flight, and what was not yet stored
+    assert job["status_details"]["samples_processed"] == 10
+
+
+def test_second_server_on_a_data_dir_is_refused(service: Service) -> None:
+    command = [sys.executable, "-m", "evald", "serve", "--data-dir", str(service.data_dir)]
+    done = subprocess.run(
+        [*command, "--grpc-port", "0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "another evald runs on" in done.stderr
+
+
+@pytest.mark.parametrize("taken", ["grpc", "rest"])
+def test_port_that_is_taken_is_named(service: Service, tmp_path: Path, taken: str) -> None:
+    grpc_port, rest_port = service.grpc.split(":")[1], service.rest.split(":")[2]
+    ports = {"grpc": "0", "rest": "1"} | (
+        {"grpc": grpc_port} if taken == "grpc" else {"rest": rest_port}
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "evald", "up", "--data-dir", str(tmp_path)),
+            *("--grpc-port", ports["grpc"], "--rest-port", ports["rest"]),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert (grpc_port if taken == "grpc" else "gateway did not start") in done.stderr
