@@ -41,8 +41,8 @@ def ask(
 
     async def run() -> list[str]:
         model = {"api_endpoint": {"url": url, "model_id": "m", "api_key": KEY}}
-        async with ModelClients(settings).open(model, params) as client:
-            client._backoff = Backoff(base=0.001, after_cap=0.3)
+        models = ModelClients(settings, Backoff(base=0.001, after_cap=0.3))
+        async with models.open(model, params) as client:
             replies = await asyncio.gather(*(client.ask(request) for _ in range(times)))
             return [reply.text for reply in replies]
 
@@ -226,10 +226,9 @@ def test_an_endpoint_that_never_answered_is_not_waited_for_again(
 ) -> None:
     async def run(url: str) -> list[str]:
         said = []
-        async with ModelClients(settings).open(
-            {"api_endpoint": {"url": url}}, {"max_retries": 2, "parallelism": 1}
-        ) as client:
-            client._backoff = Backoff(base=0.001)
+        model = {"api_endpoint": {"url": url}}
+        models = ModelClients(settings, Backoff(base=0.001))
+        async with models.open(model, {"max_retries": 2, "parallelism": 1}) as client:
             for _ in range(3):
                 with pytest.raises(EvaluationError) as caught:
                     await client.ask(CHAT)

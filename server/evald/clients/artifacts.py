@@ -28,6 +28,7 @@ class ArtifactStore:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
+        self._egress = Egress(settings.egress)
 
     def url(self, job_id: str) -> str:
         """Where the files of a job are, for `files_url`."""
@@ -85,7 +86,7 @@ class ArtifactStore:
         if not url:
             return None
         cache = self._settings.data_dir / "cache" / "hub"
-        return Hub(url, Egress(self._settings.egress), cache, token=None, trusted=True)
+        return Hub(url, self._egress, cache, token=None, trusted=True)
 
     def _folder(self, job_id: str) -> Path:
         return folder_of(self._settings.data_dir, f"{NAMESPACE}/{job_id}")

@@ -16,7 +16,7 @@ from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from evald.errors import EvaluationError
+from evald.errors import EvaluationError, InvalidArgument
 
 Address = IPv4Address | IPv6Address
 
@@ -57,7 +57,7 @@ NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 class Egress:
     """The policy. `allowed` are host names, `*.suffix` and networks; empty allows all but NEVER.
 
-    Raises ValueError when an entry is none of these.
+    Raises InvalidArgument when an entry is none of these.
     """
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
@@ -73,8 +73,8 @@ class Egress:
                 self._networks.append(ip_network(text.strip("[]"), strict=False))
             except ValueError:
                 if not text or not set(text) <= set("abcdefghijklmnopqrstuvwxyz0123456789-._"):
-                    raise ValueError(
-                        f"egress: {entry!r} is not a host name, *.suffix or network"
+                    raise InvalidArgument.of(
+                        "EVALD_EGRESS", f"{entry!r} is not a host name, *.suffix or network"
                     ) from None
                 self._hosts.add(text)
 

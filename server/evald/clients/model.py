@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,10 +43,11 @@ HINTS = {
 
 
 class ModelClients:
-    """Opens clients of models."""
+    """Opens clients of models. `backoff` says how long they wait between tries."""
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, backoff: Backoff | None = None) -> None:
         self._settings = settings
+        self._backoff = backoff or Backoff()
         self._egress = Egress(settings.egress)
 
     def open(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> ModelClient:
@@ -77,6 +78,7 @@ class ModelClients:
             max_retries=_whole(params, "max_retries", MAX_RETRIES, least=0),
             request_timeout=_seconds(params, "request_timeout", REQUEST_TIMEOUT),
             response_limit=self._settings.response_limit,
+            backoff=self._backoff,
         )
 
 
@@ -89,14 +91,13 @@ class ModelClient:
         endpoint: Endpoint,
         egress: Egress,
         *,
-        model_id: str | None = None,
-        api_key: str | None = None,
-        parallelism: int = PARALLELISM,
-        max_retries: int = MAX_RETRIES,
-        request_timeout: float = REQUEST_TIMEOUT,
-        response_limit: int = 32 * 2**20,
-        backoff: Backoff | None = None,
-        sleep: Callable[[float], Any] = asyncio.sleep,
+        model_id: str | None,
+        api_key: str | None,
+        parallelism: int,
+        max_retries: int,
+        request_timeout: float,
+        response_limit: int,
+        backoff: Backoff,
     ) -> None:
         self._endpoint = endpoint
         self._egress = egress
@@ -107,8 +108,7 @@ class ModelClient:
         self._max_retries = max_retries
         self._request_timeout = request_timeout
         self._response_limit = response_limit
-        self._backoff = backoff or Backoff()
-        self._sleep = sleep
+        self._backoff = backoff
         self._free = asyncio.Semaphore(parallelism)
         self._session: aiohttp.ClientSession | None = None
         self._reached: bool | None = None
@@ -140,7 +140,7 @@ class ModelClient:
                     if failure.kind == "connection" and self._reached is None:
                         self._reached = False
                     raise self._error(url, failure, failures)
-                await self._sleep(self._backoff.wait(failures, failure.retry_after))
+                await asyncio.sleep(self._backoff.wait(failures, failure.retry_after))
 
     async def close(self) -> None:
         """Closes the connections. The client can be used no more."""
@@ -155,8 +155,8 @@ class ModelClient:
 
     def _body(self, request: Mapping[str, Any]) -> bytes:
         document = dict(request)
-        if self._model_id is not None:
-            document.setdefault("model", self._model_id)
+        if self._model_id is not None and document.get("model") is None:
+            document["model"] = self._model_id
         if document.get("stream"):
             document["stream"] = False
             document.pop("stream_options", None)

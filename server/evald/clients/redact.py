@@ -20,10 +20,11 @@ VALUE = r"""[^\s"',;&}]+"""
 """The rest of a value, wherever it stands: in a header, a URL, JSON or a shell's command line."""
 
 NAMES = (
-    r"(?:[a-z0-9]+[_-])*(?:api[_-]?key|(?:access|auth|hf|id|refresh)[_-]?token"
+    r"(?:[a-z0-9]{1,32}[_-]){0,8}(?:api[_-]?key|(?:access|auth|hf|id|refresh)[_-]?token"
     r"|secret(?:[_-]?access)?[_-]?key|client[_-]?secret|password|passwd)"
 )
 
+# Repetitions are bounded, so that no text takes more than linear time.
 LOOKS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
@@ -34,7 +35,7 @@ LOOKS = tuple(
         (r"\b(bearer|basic)\s+[a-z0-9._~+/-]{8,}=*", rf"\1 {MASK}"),
         (rf"""\b({NAMES}["']?\s*[:=]\s*["']?){VALUE}""", rf"\1{MASK}"),
         # user and password in a URL
-        (r"\b([a-z][a-z0-9+.-]*://)[^\s/@:]*:[^\s/@]+@", rf"\1{MASK}@"),
+        (r"\b([a-z][a-z0-9+.-]{0,31}://)[^\s/@:]{0,256}:[^\s/@]{1,1024}@", rf"\1{MASK}@"),
         # keys that say by their beginning what they are, and our own sealed values
         (r"\b(?:sk|nvapi|hf|ghp|xox[abp])[-_][a-z0-9_-]{16,}", MASK),
         (r"\benc:v1:[a-z0-9_=-]+", MASK),
