@@ -26,6 +26,9 @@ class JobRepository(Protocol):
 
     def get(self, job_id: str) -> Document: ...
 
+    def status(self, job_id: str) -> Document:
+        """The status of a job, what it says of itself, and its error. Raises NotFound."""
+
     def page(self, query: ListQuery) -> Page: ...
 
     def cancel(self, job_id: str) -> Document: ...
@@ -136,9 +139,7 @@ class Jobs:
 
     def status(self, job_id: str) -> Document:
         """What a job says of itself. Raises NotFound."""
-        job = self._repository.get(job_id)
-        details = {"status": job["status"], **job["status_details"]}
-        return {**details, "error": job["error"]} if "error" in job else details
+        return self._repository.status(job_id)
 
     def page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
         """Raises InvalidArgument naming the parameter that is wrong."""
@@ -155,7 +156,7 @@ class Jobs:
     def delete(self, job_id: str) -> None:
         """Deletes a job with its result, samples and files. Raises NotFound, or Conflict when the
         job runs."""
-        if self._repository.get(job_id)["status"] not in FINAL:
+        if self._repository.status(job_id)["status"] not in FINAL:
             cancelled = self._repository.cancel(job_id)
             self._runner.cancel(job_id)
             if cancelled["status"] not in FINAL:

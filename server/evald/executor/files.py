@@ -15,7 +15,7 @@ from evald.executor.output import LOG_PATH
 class JobReader(Protocol):
     """Looks jobs up."""
 
-    def get(self, job_id: str) -> Mapping[str, Any]:
+    def status(self, job_id: str) -> Mapping[str, Any]:
         """Raises NotFound."""
 
 
@@ -48,14 +48,14 @@ class JobFiles:
 
     def results(self, job_id: str) -> Iterator[bytes]:
         """All files of a job that has ended, as a ZIP. Raises NotFound or Conflict."""
-        status = self._jobs.get(job_id)["status"]
+        status = self._jobs.status(job_id)["status"]
         if status not in FINAL:
             raise Conflict(f"job {job_id!r} is {status}; its files are there once it has ended")
         return self._archives.zip_stream(job_id)
 
     def logs(self, job_id: str) -> Iterator[bytes]:
         """The logs of a job so far, as a ZIP. Raises NotFound."""
-        self._jobs.get(job_id)
+        self._jobs.status(job_id)
         if (self._runs / job_id / LOG_PATH).exists():
             return self._zipped(self._runs / job_id, [LOG_PATH])
         return self._archives.zip_stream(job_id, "logs")

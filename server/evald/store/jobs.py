@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import defer
 from sqlmodel import Session
 
 from evald.domain.listing import ListQuery, Page
@@ -16,9 +17,13 @@ from evald.store.engine import Database
 from evald.store.tables import Document, JobEventRow, JobRow, ResultRow, now, write_time
 
 
-def find(session: Session, job_id: str) -> JobRow:
-    """Raises NotFound."""
-    row = session.get(JobRow, job_id)
+SLIM = (defer(JobRow.target), defer(JobRow.config))
+"""Leaves out what may be megabytes of rows, for those who look at a job's state only."""
+
+
+def find(session: Session, job_id: str, *, slim: bool = False) -> JobRow:
+    """A job, without its target and config if `slim`. Raises NotFound."""
+    row = session.get(JobRow, job_id, options=SLIM if slim else ())
     if row is None:
         raise NotFound(f"job {job_id!r} does not exist")
     return row
@@ -86,6 +91,13 @@ class JobStore:
             job = find(session, job_id).document()
             return {**job, "state_history": self._history(session, job_id)}
 
+    def status(self, job_id: str) -> Document:
+        """The status of a job, what it says of itself, and its error. Raises NotFound."""
+        with self._database.read() as session:
+            row = find(session, job_id, slim=True)
+            said = {"status": row.status, **row.details()}
+            return {**said, "error": row.error} if row.error else said
+
     def page(self, query: ListQuery) -> Page:
         with self._database.read() as session:
             rows, total = filters.page(session, JobRow, query)
@@ -105,7 +117,7 @@ class JobStore:
     def delete(self, job_id: str) -> None:
         """Deletes a job that has ended, with its result, samples and events. Raises Conflict."""
         with self._database.write() as session:
-            row = find(session, job_id)
+            row = find(session, job_id, slim=True)
             if row.status not in FINAL:
                 raise Conflict(f"job {job_id!r} is {row.status}; cancel it first")
             session.delete(row)
@@ -113,7 +125,7 @@ class JobStore:
     def result(self, job_id: str) -> Document:
         """The result of a job. Raises NotFound."""
         with self._database.read() as session:
-            find(session, job_id)
+            find(session, job_id, slim=True)
             row = session.scalars(select(ResultRow).where(ResultRow.job_id == job_id)).first()
             if row is None:
                 raise NotFound(f"job {job_id!r} has not started, so it has no result yet")

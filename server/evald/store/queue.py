@@ -17,7 +17,7 @@ from evald.domain.attempts import Claim, Fence, Waiting
 from evald.domain.states import HELD, LAUNCH_FAILED, WAITING, JobStatus
 from evald.errors import LeaseLost
 from evald.store.engine import Database, epoch
-from evald.store.jobs import enter
+from evald.store.jobs import SLIM, enter
 from evald.store.tables import JobRow, ResultRow
 
 RETRY_SECONDS = 2.0
@@ -91,6 +91,7 @@ class Queue:
             rows = session.scalars(
                 select(JobRow)
                 .where(col(JobRow.id).in_(job_ids), JobRow.status == JobStatus.CREATED)
+                .options(*SLIM)
                 .with_for_update(skip_locked=True)
             )
             for row in rows:
@@ -157,6 +158,7 @@ class Queue:
             rows = session.scalars(
                 select(JobRow)
                 .where(col(JobRow.status).in_(HELD), condition)
+                .options(*SLIM)
                 .with_for_update(skip_locked=True)
             ).all()
             for row in rows:
@@ -197,6 +199,7 @@ def held(session: Session, fence: Fence) -> JobRow:
             JobRow.worker == fence.worker,
             col(JobRow.status).in_(HELD),
         )
+        .options(*SLIM)
         .with_for_update()
     ).first()
     if row is None:

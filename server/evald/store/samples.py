@@ -63,7 +63,7 @@ class SampleStore:
     def page(self, job_id: str, task: str | None, query: ListQuery) -> Page:
         """One page of a job's samples as documents. Raises NotFound."""
         with self._database.read() as session:
-            find(session, job_id)
+            find(session, job_id, slim=True)
             matching = select(SampleRow).where(SampleRow.job_id == job_id)
             if task is not None:
                 matching = matching.where(SampleRow.task == task)
