@@ -16,7 +16,16 @@ ALLOWED = {
     "rpc": {"rpc", "domain", "errors", "settings"},
     "store": {"store", "domain", "errors", "settings"},
     "executor": {"executor", "domain", "errors", "settings"},
-    "flows": {"flows", "metrics", "clients", "registry", "templates", "statistics", "suggest", "errors"},
+    "flows": {
+        "flows",
+        "metrics",
+        "clients",
+        "registry",
+        "templates",
+        "statistics",
+        "suggest",
+        "errors",
+    },
     "metrics": {"metrics", "templates", "suggest", "errors"},
     "clients": {"clients", "flows.flow", "errors", "settings"},
 }

@@ -69,7 +69,7 @@ class Attempt:
         self._grace = grace
         self._limit = claim.max_runtime or max_runtime
         self._clock = clock
-        self._written = clock()
+        self._started = self._written = clock()
         tasks = dict.fromkeys(claim.config.get("tasks") or {}, "pending")
         self._standing = Standing(task_status=tasks)
         self._lock = Lock()
@@ -111,6 +111,7 @@ class Attempt:
             spec = self._spec()
         except EvaluationError as e:
             return self._fail({"kind": e.kind, "message": e.message}, launched=False)
+        self._say("info", f"attempt {self.fence.attempt} started{self._on_devices()}")
         run = self._backend.start(spec)
         with self._lock:
             self._run = run
@@ -167,11 +168,13 @@ class Attempt:
 
     def _complete(self, result: Mapping[str, Any]) -> JobStatus:
         self._write()
+        seconds = self._clock() - self._started
+        self._say("info", f"completed: {self._standing.processed} samples in {seconds:.1f} s")
         self._output.publish(self._samples, result=result)
         return self._finish(JobStatus.COMPLETED, result=result)
 
     def _fail(self, error: Mapping[str, Any], *, launched: bool = True) -> JobStatus:
-        self._output.log(time.time(), "error", f"{error['kind']}: {error['message']}")
+        self._say("error", f"{error['kind']}: {error['message']}")
         self._output.publish(self._samples, error=error)
         return self._finish(JobStatus.FAILED, error=error, launched=launched)
 
@@ -180,7 +183,7 @@ class Attempt:
         error = {"kind": death.kind, "message": str(death)}
         match self._reason:
             case "cancelled":
-                self._output.log(time.time(), "info", "cancelled")
+                self._say("info", "cancelled")
                 self._output.publish(self._samples)
                 return self._finish(JobStatus.CANCELLED)
             case "deadline":
@@ -193,11 +196,17 @@ class Attempt:
                 return self._queue.release(self.fence, counted=False, error=error)
             case "lost":
                 raise LeaseLost
-        self._output.log(time.time(), "error", f"{death.kind}: {death}")
+        self._say("error", f"{death.kind}: {death}")
         status = self._queue.release(self.fence, counted=True, error=error)
         if status == JobStatus.FAILED:
             self._output.publish(self._samples, error=error)
         return status
+
+    def _say(self, level: str, message: str) -> None:
+        self._output.log(time.time(), level, message)
+
+    def _on_devices(self) -> str:
+        return f" on GPU {', '.join(self._devices)}" if self._devices else ""
 
     def _finish(self, status: JobStatus, **said: Any) -> JobStatus:
         return self._queue.finish(self.fence, status, task_status=self._task_status(status), **said)

@@ -16,7 +16,6 @@ from evald.store import filters
 from evald.store.engine import Database
 from evald.store.tables import Document, JobEventRow, JobRow, ResultRow, now, write_time
 
-
 SLIM = (defer(JobRow.target), defer(JobRow.config))
 """Leaves out what may be megabytes of rows, for those who look at a job's state only."""
 
