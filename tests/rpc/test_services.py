@@ -288,6 +288,13 @@ def test_streams_never_starve_unary_calls(stubs: Stubs) -> None:
         stream.cancel()
 
 
+def test_call_whose_time_is_over_is_not_begun(stubs: Stubs) -> None:
+    with pytest.raises(grpc.RpcError) as e:
+        stubs.jobs.CreateJob(new_job(), timeout=0.000001)
+    assert e.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert not stubs.jobs.ListJobs(job_service_pb2.ListJobsRequest()).data
+
+
 def test_numbers_that_a_struct_holds_come_back_as_they_were(stubs: Stubs) -> None:
     fields = struct_pb2.Struct()
     fields.update({"seed": 2**53, "ratio": 0.1})

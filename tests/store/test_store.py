@@ -7,13 +7,21 @@ from typing import Any
 
 import pytest
 
+from evald.deadline import within
 from evald.domain import ids
 from evald.domain.attempts import Claim, Standing
 from evald.domain.documents import Maker
 from evald.domain.listing import ListQuery
 from evald.domain.references import Reference
 from evald.domain.states import JobStatus
-from evald.errors import AlreadyExists, Conflict, InvalidArgument, LeaseLost, NotFound
+from evald.errors import (
+    AlreadyExists,
+    Conflict,
+    DeadlineExceeded,
+    InvalidArgument,
+    LeaseLost,
+    NotFound,
+)
 from evald.settings import Settings
 from evald.store.store import Store
 
@@ -278,6 +286,14 @@ def test_claims_never_collide(store: Store, settings: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         taken = [job_id for jobs in pool.map(take, range(8)) for job_id in jobs]
     assert sorted(taken) == sorted(ids_)
+
+
+def test_writer_waits_no_longer_than_its_call_may_take(store: Store) -> None:
+    if not store.database.is_sqlite:
+        return
+    with store.database.write(), pytest.raises(DeadlineExceeded), within(0.05):
+        job(store)
+    assert job(store)["status"] == "created"
 
 
 def test_store_opens_again(store: Store, settings: Settings) -> None:

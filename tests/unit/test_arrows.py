@@ -13,8 +13,8 @@ ROOT = Path(evald.__file__).parent
 
 ALLOWED = {
     "domain": {"domain", "errors"},
-    "rpc": {"rpc", "domain", "errors", "settings"},
-    "store": {"store", "domain", "errors", "settings"},
+    "rpc": {"rpc", "domain", "deadline", "errors", "settings"},
+    "store": {"store", "domain", "deadline", "errors", "settings"},
     "executor": {"executor", "domain", "errors", "settings"},
     "flows": {
         "flows",

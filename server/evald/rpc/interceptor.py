@@ -11,7 +11,8 @@ import grpc
 import structlog
 from grpc_status import rpc_status
 
-from evald.errors import DeadlineExceeded, EvaldError, ResourceExhausted
+from evald import deadline
+from evald.errors import EvaldError, ResourceExhausted
 from evald.rpc.errors import to_status
 
 log = structlog.get_logger()
@@ -25,11 +26,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps unary calls, which run on the server's threads, and streams, which run on its loop.
 
     `max_streams` streams may be open at once; further ones are told to come back, so that unary
-    calls never wait for a stream to end.
+    calls never wait for a stream to end. A unary call without a deadline gets `timeout` seconds.
     """
 
-    def __init__(self, *, max_streams: int) -> None:
+    def __init__(self, *, max_streams: int, timeout: float) -> None:
         self._max_streams = max_streams
+        self._timeout = timeout
         self._streams = 0
 
     async def intercept_service(
@@ -57,10 +59,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def wrapped(request: Any, context: Any) -> Any:
             with Call(method, context) as call:
-                if (context.time_remaining() or 1.0) <= 0:
-                    call.fail(DeadlineExceeded())
+                given = context.time_remaining()
                 try:
-                    return answer(request, context)
+                    with deadline.within(self._timeout if given is None else given):
+                        return answer(request, context)
                 except Exception as e:
                     call.fail(e)
 

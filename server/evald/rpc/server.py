@@ -55,7 +55,9 @@ class Server:
         self._threads = ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
         self._server = grpc.aio.server(
             self._threads,
-            interceptors=[CallInterceptor(max_streams=settings.max_streams)],
+            interceptors=[
+                CallInterceptor(max_streams=settings.max_streams, timeout=settings.request_timeout)
+            ],
             options=OPTIONS,
         )
         self._health = health.aio.HealthServicer()

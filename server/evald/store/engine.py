@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, create_engine, event
+from sqlalchemy import DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -17,7 +17,11 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double, TypeDecorator
 from sqlmodel import Session
 
+from evald.deadline import remaining
 from evald.errors import ResourceExhausted, Unavailable
+
+WAIT_SECONDS = 30.0
+"""How long a writer waits for others where no call's deadline says less."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -77,7 +81,7 @@ class Database:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writing = self.engine.execution_options(write=True)
-        self._write_lock = Lock() if self.is_sqlite else nullcontext()
+        self._write_lock = Lock()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -90,11 +94,28 @@ class Database:
         """A session whose work is committed at the end of the block, and undone by an exception."""
         with (
             _told(),
-            self._write_lock,
+            self._turn(),
             Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
         ):
+            if not self.is_sqlite:
+                limit = int(remaining(WAIT_SECONDS) * 1000)
+                session.execute(text(f"set local statement_timeout = {limit}"))
             yield session
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """This writer's turn, on SQLite; PostgreSQL orders writers by itself."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._write_lock.acquire(timeout=remaining(WAIT_SECONDS)):
+            remaining(0)
+            raise Unavailable("other writers keep the database busy")
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -106,8 +127,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except DBAPIError as e:
-        text = str(e.orig).lower()
-        if "disk is full" in text or "no space left" in text:
+        cause = str(e.orig).lower()
+        if "disk is full" in cause or "no space left" in cause:
             raise ResourceExhausted("the database's disk is full; free some space") from e
         if isinstance(e, OperationalError) or e.connection_invalidated:
             raise Unavailable(f"the database cannot be used now: {str(e.orig).strip()}") from e
