@@ -32,7 +32,7 @@ test: setup ## Run every test
 	$(BIN)/pytest -n auto
 
 demo: setup ## Evaluate a real model on real data, end to end
-	$(BIN)/python demo/demo.py
+	$(BIN)/python -m demo.demo
 
 bench: setup ## Measure speed and memory
 	$(BIN)/python -m benchmarks

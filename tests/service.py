@@ -56,6 +56,8 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # A terminal's Ctrl-C reaches evald through `stop` alone, as one signal.
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():

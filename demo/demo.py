@@ -1,0 +1,317 @@
+"""Evaluates a real language model on real questions, end to end: what `make demo` runs.
+
+It starts a small model and `evald up`, stores a data set, evaluates over REST, reads the same
+result over gRPC, and stops what it started. What evald kept stays in `.evald-demo`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import textwrap
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import requests
+
+from demo import questions
+from demo.model import AT_ONCE, NAME, ROOT, Model
+from evaluation.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
+from tests.service import Service
+
+FOLDER = ROOT / ".evald-demo"
+NAMESPACE = "demo"
+ENDED = {"completed", "failed", "cancelled"}
+MAX_TOKENS = 48
+JOB_SECONDS = 600
+
+
+class DemoError(Exception):
+    """Something went wrong; the message says what, and what to look at."""
+
+
+class Rest:
+    """evald's REST surface."""
+
+    def __init__(self, service: Service) -> None:
+        self._base = f"{service.rest}/v1/evaluation"
+
+    def __call__(self, method: str, path: str, body: object = None) -> Any:
+        return self.fetch(method, path, body).json()
+
+    def fetch(self, method: str, path: str, body: object = None) -> requests.Response:
+        answer = requests.request(method, self._base + path, json=body, timeout=60)
+        if not answer.ok:
+            raise DemoError(f"{method} {path} answered {answer.status_code}: {answer.text}")
+        return answer
+
+    def finish(self, job_id: str) -> None:
+        """Shows a job's progress until it has ended. Raises DemoError unless it completed."""
+        deadline = time.monotonic() + JOB_SECONDS
+        shown = ""
+        while True:
+            job = self("GET", f"/jobs/{job_id}")
+            details = self("GET", f"/jobs/{job_id}/status")
+            line = f"{job['status']:<10}{details.get('progress') or 0:6.1f} %"
+            if line != shown:
+                say(line, same_line=sys.stdout.isatty())
+                shown = line
+            if job["status"] in ENDED:
+                break
+            if time.monotonic() > deadline:
+                raise DemoError(f"job {job_id} did not end within {JOB_SECONDS} s")
+            time.sleep(0.5)
+        if sys.stdout.isatty():
+            print()
+        if job["status"] != "completed":
+            why = (job.get("error") or {}).get("message", "no cause was given")
+            raise DemoError(f"job {job_id} {job['status']}: {why}")
+
+
+def target(model: Model) -> dict[str, Any]:
+    """What is evaluated: the model behind its endpoint."""
+    return {
+        "namespace": NAMESPACE,
+        "name": "smollm2",
+        "type": "model",
+        "model": {"api_endpoint": {"url": model.url, "model_id": NAME}},
+    }
+
+
+def config(files_url: str) -> dict[str, Any]:
+    """How it is evaluated: each question is asked in a chat, and the answer scored four ways.
+
+    `finished` tells answers that end like a sentence from those that ran out of tokens.
+    """
+    reference = {"reference": "{{ item.ideal_response }}"}
+    finished = ["{{ sample.output_text | trim }}", "endswith", "."]
+    return {
+        "namespace": NAMESPACE,
+        "name": "mt-bench",
+        "type": "custom",
+        "params": {"parallelism": AT_ONCE, "temperature": 0, "max_tokens": MAX_TOKENS},
+        "tasks": {
+            "qa": {
+                "type": "chat-completion",
+                "params": {
+                    "template": {
+                        "messages": [
+                            {"role": "system", "content": "Answer in one short sentence."},
+                            {"role": "user", "content": "{{ item.prompt }}"},
+                        ]
+                    }
+                },
+                "dataset": {"files_url": files_url},
+                "metrics": {
+                    "rouge": {"type": "rouge", "params": reference},
+                    "f1": {"type": "f1", "params": reference},
+                    "bleu": {"type": "bleu", "params": reference},
+                    "finished": {"type": "string-check", "params": {"check": finished}},
+                },
+            }
+        },
+    }
+
+
+def similarity(files_url: str) -> dict[str, Any]:
+    """A job on the answers that the first one got: no model is asked."""
+    metrics = {name: {"type": name} for name in ("accuracy", "bleu", "em", "f1", "rouge")}
+    return {
+        "namespace": NAMESPACE,
+        "target": {"type": "cached_outputs", "cached_outputs": {"files_url": files_url}},
+        "config": {
+            "type": "similarity_metrics",
+            "tasks": {"qa": {"type": "default", "metrics": metrics}},
+        },
+    }
+
+
+def main() -> None:
+    """Runs the demo; ends with status 1 and a message when something goes wrong."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    start = time.monotonic()
+    try:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir()
+        run()
+    except KeyboardInterrupt:
+        sys.exit("\ndemo: interrupted; everything that it started has been stopped")
+    except (DemoError, RuntimeError, OSError, grpc.RpcError) as e:
+        sys.exit(f"\ndemo: {e}\nThe logs are in {shown(FOLDER)}/*.log")
+    print(
+        f"\nDone in {time.monotonic() - start:.1f} s; everything that was started has been stopped."
+    )
+
+
+def run() -> None:
+    """The demo itself."""
+    with ExitStack() as started:
+        with phase(f"Start {NAME} behind an OpenAI-compatible endpoint, on the CPU"):
+            model = started.enter_context(Model(FOLDER / "model.log"))
+            say(model.url)
+        with phase("Start evald: gRPC server, executor and REST gateway"):
+            service = started.enter_context(Service(FOLDER))
+            say(f"REST {service.rest}, gRPC {service.grpc}")
+        rest = Rest(service)
+
+        with phase("Store a data set"):
+            count = questions.write(FOLDER / "questions.jsonl")
+            files_url = put(service, "mt-bench", FOLDER / "questions.jsonl")
+            say(f"{count} questions of MT-Bench with reference answers: {files_url}")
+        with phase("Create a target and a config over REST"):
+            for path, body in (("/targets", target(model)), ("/configs", config(files_url))):
+                made = rest("POST", path, body)
+                say(f"POST {path}: {made['namespace']}/{made['name']} ({made['id']})")
+        with phase(
+            f"Evaluate: {count} chats, {AT_ONCE} at a time, at most {MAX_TOKENS} tokens each"
+        ):
+            names = {"target": f"{NAMESPACE}/smollm2", "config": f"{NAMESPACE}/mt-bench"}
+            job_id = rest("POST", "/jobs", {"namespace": NAMESPACE, **names})["id"]
+            say(f"POST /jobs: {job_id}")
+            rest.finish(job_id)
+        with phase("Read the result"):
+            result = rest("GET", f"/jobs/{job_id}/results")
+            show_scores(result)
+            archive = FOLDER / f"{job_id}.zip"
+            archive.write_bytes(rest.fetch("GET", f"/jobs/{job_id}/download-results").content)
+            with zipfile.ZipFile(archive) as opened:
+                samples = json.loads(opened.read("results.json"))["qa"]
+            show_samples(samples)
+        with phase("Score the same answers again, as cached outputs: no model is asked"):
+            write_answers(samples, FOLDER / "answers.json")
+            files_url = put(service, "answers", FOLDER / "answers.json")
+            again = rest("POST", "/jobs", similarity(files_url))["id"]
+            rest.finish(again)
+            show_scores(rest("GET", f"/jobs/{again}/results"))
+        with phase("Read the first result again, over gRPC"):
+            check_grpc(service, job_id, result)
+    show_what_is_left(job_id, model, archive)
+
+
+def put(service: Service, name: str, file: Path) -> str:
+    """Stores a file as a data set and answers its URL."""
+    return service.run("datasets", "put", f"{NAMESPACE}/{name}", str(file))
+
+
+def write_answers(samples: list[dict[str, Any]], path: Path) -> None:
+    """Writes answers in the form of cached outputs."""
+    rows = [
+        {"input": sample["item"], "response": sample["sample"]["output_text"], "llm_name": NAME}
+        for sample in samples
+        if "error" not in sample
+    ]
+    path.write_text(json.dumps(rows), encoding="utf-8")
+
+
+def check_grpc(service: Service, job_id: str, result: dict[str, Any]) -> None:
+    """Reads a job's result through the generated stubs. Raises DemoError when it is another one."""
+    with grpc.insecure_channel(service.grpc) as channel:
+        jobs = job_service_pb2_grpc.JobServiceStub(channel)
+        job = jobs.GetJob(job_service_pb2.GetJobRequest(job_id=job_id), timeout=10)
+        answer = jobs.GetJobResult(job_service_pb2.GetJobResultRequest(job_id=job_id), timeout=10)
+    say(f"GetJob: {job_pb2.JobStatus.Name(job.status)}")
+    for name, metric in sorted(answer.tasks["qa"].metrics.items()):
+        for score, found in sorted(metric.scores.items()):
+            value = result["tasks"]["qa"]["metrics"][name]["scores"][score]["value"]
+            if found.value != value:
+                raise DemoError(f"{name}.{score} is {found.value} over gRPC, {value} over REST")
+    say(f"GetJobResult: {answer.id}, every score as REST shows it")
+
+
+def show_scores(result: dict[str, Any]) -> None:
+    say(f"{'metric':<12}{'score':<20}{'value':>9}{'stderr':>9}{'samples':>9}")
+    for name, metric in sorted(result["tasks"]["qa"]["metrics"].items()):
+        for score, found in sorted(metric["scores"].items()):
+            stats = found.get("stats") or {}
+            error = f"{stats['stderr']:9.4f}" if "stderr" in stats else " " * 9
+            count = f"{stats['count']:9}" if "count" in stats else ""
+            say(f"{name:<12}{score:<20}{found['value']:9.4f}{error}{count}")
+
+
+def show_samples(samples: list[dict[str, Any]]) -> None:
+    """Shows three samples, those with the best ROUGE-L."""
+    answered = [sample for sample in samples if "error" not in sample]
+    answered.sort(key=lambda s: s["metrics"]["rouge"]["scores"]["rouge_L_score"]["value"])
+    for sample in reversed(answered[-3:]):
+        print()
+        for title, text in (
+            ("prompt", sample["item"]["prompt"]),
+            ("answer", sample["sample"]["output_text"]),
+            ("reference", sample["item"]["ideal_response"]),
+            ("scores", scores_line(sample)),
+        ):
+            flat = textwrap.shorten(text, 240, placeholder=" ...")
+            say(textwrap.fill(flat, 96, initial_indent=f"{title:<11}", subsequent_indent=" " * 14))
+
+
+def scores_line(sample: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{metric if score == 'string-check' else score} {found['value']:.3f}"
+        for metric, scored in sorted(sample["metrics"].items())
+        for score, found in sorted(scored["scores"].items())
+    )
+
+
+def show_what_is_left(job_id: str, model: Model, archive: Path) -> None:
+    """Says where the files are, and how to make the same calls by gRPC."""
+    port = model.url.rsplit(":", 1)[1].split("/")[0]
+    service = "evaluation.v1"
+    calls = [
+        ("TargetService/GetTarget", {"namespace": NAMESPACE, "target_name": "smollm2"}),
+        ("ConfigService/GetConfig", {"namespace": NAMESPACE, "config_name": "mt-bench"}),
+        (
+            "JobService/CreateJob",
+            {
+                "job": {
+                    "namespace": NAMESPACE,
+                    "target": f"{NAMESPACE}/smollm2",
+                    "config": f"{NAMESPACE}/mt-bench",
+                }
+            },
+        ),
+        ("JobService/GetJobStatus", {"job_id": job_id}),
+        ("JobService/GetJobResult", {"job_id": job_id}),
+        ("JobService/ListJobSamples", {"job_id": job_id, "page_size": 3}),
+    ]
+    print("\nWhat is left")
+    say(f"{shown(archive)}: results.json, result.json, config, target and log of the job")
+    say(f"{shown(FOLDER)}: database, data sets and results; the next demo starts afresh")
+    print("\nThe same by gRPC: start both again, each in a terminal of its own (Ctrl-C ends it),")
+    say(f".venv/bin/python -m demo.model --port {port}")
+    say(f".venv/bin/evald up --data-dir {shown(FOLDER)}")
+    print("and call")
+    say("grpcurl -plaintext 127.0.0.1:50051 list")
+    for method, body in calls:
+        say(f"grpcurl -plaintext -d '{json.dumps(body)}' 127.0.0.1:50051 {service}.{method}")
+
+
+@contextmanager
+def phase(title: str) -> Iterator[None]:
+    """Says what is done, and how long it took."""
+    print(f"\n{title}", flush=True)
+    start = time.monotonic()
+    yield
+    say(f"({time.monotonic() - start:.1f} s)")
+
+
+def say(text: str, *, same_line: bool = False) -> None:
+    print(
+        f"\r  {text}" if same_line else textwrap.indent(text, "  "), end="" if same_line else "\n"
+    )
+    sys.stdout.flush()
+
+
+def shown(path: Path) -> str:
+    """A path of the project as messages show it."""
+    return str(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
