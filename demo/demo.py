@@ -96,7 +96,12 @@ def config(files_url: str) -> dict[str, Any]:
         "namespace": NAMESPACE,
         "name": "mt-bench",
         "type": "custom",
-        "params": {"parallelism": AT_ONCE, "temperature": 0, "max_tokens": MAX_TOKENS},
+        "params": {
+            "parallelism": AT_ONCE,
+            "max_retries": 1,
+            "max_tokens": MAX_TOKENS,
+            "temperature": 0,
+        },
         "tasks": {
             "qa": {
                 "type": "chat-completion",
@@ -135,7 +140,7 @@ def similarity(files_url: str) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the demo; ends with status 1 and a message when something goes wrong."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     start = time.monotonic()
     try:
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -157,7 +162,7 @@ def run() -> None:
             model = started.enter_context(Model(FOLDER / "model.log"))
             say(model.url)
         with phase("Start evald: gRPC server, executor and REST gateway"):
-            service = started.enter_context(Service(FOLDER))
+            service = started.enter_context(Service(FOLDER, EVALD_GRACE_SECONDS="1"))
             say(f"REST {service.rest}, gRPC {service.grpc}")
         rest = Rest(service)
 
@@ -179,6 +184,8 @@ def run() -> None:
         with phase("Read the result"):
             result = rest("GET", f"/jobs/{job_id}/results")
             show_scores(result)
+            if errors := (result["tasks"]["qa"].get("data") or {}).get("errors"):
+                raise DemoError(f"some chats failed: {errors}; is the model still there?")
             archive = FOLDER / f"{job_id}.zip"
             archive.write_bytes(rest.fetch("GET", f"/jobs/{job_id}/download-results").content)
             with zipfile.ZipFile(archive) as opened:

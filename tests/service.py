@@ -59,12 +59,11 @@ class Service:
                 # A terminal's Ctrl-C reaches evald through `stop` alone, as one signal.
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError(f"evald did not start:\n{self.log.read_text()[-4000:]}")
-            time.sleep(0.05)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ends the service with a signal, by force after a while; answers its exit status."""
@@ -90,6 +89,14 @@ class Service:
         if done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout.strip()
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"evald did not start:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
 
     def _is_ready(self) -> bool:
         try:
