@@ -271,8 +271,8 @@ def show_what_is_left(job_id: str, model: Model, archive: Path) -> None:
     port = model.url.rsplit(":", 1)[1].split("/")[0]
     service = "evaluation.v1"
     calls = [
-        ("TargetService/GetTarget", {"namespace": NAMESPACE, "target_name": "smollm2"}),
-        ("ConfigService/GetConfig", {"namespace": NAMESPACE, "config_name": "mt-bench"}),
+        ("TargetService/GetTarget", {"namespace": NAMESPACE, "name": "smollm2"}),
+        ("ConfigService/GetConfig", {"namespace": NAMESPACE, "name": "mt-bench"}),
         (
             "JobService/CreateJob",
             {
