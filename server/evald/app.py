@@ -100,9 +100,10 @@ class App:
         )
 
     async def start(self) -> int:
-        """Takes up work and answers the gRPC port."""
+        """Listens, takes up work, and answers the gRPC port. Raises Unavailable."""
+        port = await self.server.start()
         self.executor.start()
-        return await self.server.start()
+        return port
 
     async def stop(self) -> None:
         """Drains: no new calls, no new jobs; what runs may end within the grace time."""
@@ -151,10 +152,10 @@ async def run(settings: Settings, *, gateway: bool) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    port = await app.start()
     envoy = None
     status = 0
     try:
+        port = await app.start()
         if gateway:
             envoy = Envoy(settings, grpc_port=port, log_path=settings.data_dir / "envoy.log")
             await asyncio.to_thread(envoy.start)

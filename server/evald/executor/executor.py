@@ -95,7 +95,8 @@ class Executor:
         the queue. Every child has ended when it returns. Stopping twice does no harm."""
         self._closing.set()
         self._news.set()
-        self._placer.join()
+        if self._placer.ident is not None:
+            self._placer.join()
         deadline = time.monotonic() + grace
         while self._attempts and time.monotonic() < deadline:
             self._ended.clear()
@@ -107,7 +108,8 @@ class Executor:
             attempt.stop("drained")
         self._pool.shutdown(wait=True)
         self._done.set()
-        self._keeper.join()
+        if self._keeper.ident is not None:
+            self._keeper.join()
         self._backend.close()
 
     def _place_forever(self) -> None:
