@@ -1,0 +1,107 @@
+"""The README's examples run as they stand; only the addresses are those of the test's service."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.endpoint import Endpoint
+from tests.service import Service
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+GRPCURL = """
+grpcurl() {  # by buf, which the tests have
+  shift
+  local data=()
+  if [ "$1" = -d ]; then data=(--data "$2"); shift 2; fi
+  if [ "$2" = list ]; then set -- "$1" "" --list-methods; fi
+  buf curl --protocol grpc --http2-prior-knowledge "${data[@]}" "http://$1/$2" "${@:3}"
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("readme"), EVALD_GPUS="none") as service:
+        yield service
+
+
+def blocks(heading: str) -> list[tuple[str, str]]:
+    """Language and text of the code blocks below a heading, up to the next one."""
+    section = README.split(f"# {heading}\n", 1)[1]
+    section = re.split(r"^#+ \w", section, maxsplit=1, flags=re.MULTILINE)[0]
+    return re.findall(r"^```(\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+def run(heading: str, service: Service, folder: Path, model: str = "") -> str:
+    """Runs the one block below a heading and answers what it prints."""
+    [(language, text)] = blocks(heading)
+    for written, meant in (
+        ("http://localhost:7331", service.rest),
+        ("localhost:50051", service.grpc),
+        ("http://localhost:8000/v1", model),
+    ):
+        text = text.replace(written, meant)
+    command = {"python": [sys.executable, "-c", text], "bash": ["bash", "-euc", GRPCURL + text]}
+    variables = {"PATH": f"{BIN}:{os.environ['PATH']}", "EVALD_DATA_DIR": str(service.data_dir)}
+    done = subprocess.run(
+        command[language],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_curl(service: Service, tmp_path: Path) -> None:
+    printed = run("curl", service, tmp_path)
+    assert '"message":"Job completed successfully"' in printed
+    result = json.loads(printed[printed.index("\n") :])
+    scores = result["tasks"]["qa"]["metrics"]["found"]["scores"]
+    assert scores["string-check"]["value"] == pytest.approx(2 / 3)
+    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
+        assert "results.json" in archive.namelist()
+
+
+def test_python(service: Service, tmp_path: Path) -> None:
+    printed = run("Python", service, tmp_path)
+    assert printed.startswith("completed None\n{'value': 0.666")
+
+
+def test_official_client(service: Service, tmp_path: Path) -> None:
+    assert run("NeMo Evaluator's client", service, tmp_path) == "0.5\n"
+
+
+def test_grpcurl(service: Service, tmp_path: Path) -> None:
+    printed = run("grpcurl", service, tmp_path)
+    assert "evaluation.v1.JobService" in printed
+    assert "JOB_STATUS_COMPLETED" in printed
+    assert re.search(r'"value": ?0\.5\b', printed)
+
+
+def test_model(service: Service, tmp_path: Path) -> None:
+    with Endpoint(reply="It is Paris.") as endpoint:
+        printed = run("Evaluate a model", service, tmp_path, endpoint.url)
+    assert re.search(r'"string-check": \{\s*"value": 0\.5,', printed)
+    assert '"output_text": "It is Paris."' in printed
+
+
+def test_metric() -> None:
+    [(_, text), _] = blocks("Add a metric or a flow")
+    defined: dict[str, object] = {"__name__": "length"}
+    exec(text, defined)
+    assert defined["Length"].compare(None, "abc", ["ab", "abcdef"]).values == {"length": 0.5}  # type: ignore[attr-defined]
