@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 from evald.errors import EvaluationError
-from evald.flows.evaluation import Row
-from evald.flows.flow import ModelClient
-from evald.flows.params import EvaluationParams
+from evald.flows.evaluation import Row, Task
+from evald.flows.flow import Document, FlowContext, ModelClient
+from evald.flows.params import EvaluationParams, limited
+from evald.flows.scoreboard import Scoreboard
+from evald.metrics.metric import Metric
 from evald.templates import Template
 
 DEFAULTS = ("max_tokens", "temperature", "top_p", "top_k", "stop")
@@ -66,12 +69,15 @@ class Asker:
                 asked = given
             case _:
                 asked = {}
-        if not (asked.get("messages") or "prompt" in asked):
-            raise EvaluationError(
-                "template",
-                f"{self._template.field} gives neither 'messages' nor 'prompt' for this row",
-            )
+        messages, prompt = asked.get("messages"), asked.get("prompt")
+        if messages is not None and not isinstance(messages, list):
+            raise self._refused("'messages' that are no list; end their text in '| tojson'")
+        if not messages and prompt is None:
+            raise self._refused("neither 'messages' nor 'prompt'")
         return {**self._defaults, **self._with_system(asked)}
+
+    def _refused(self, given: str) -> EvaluationError:
+        return EvaluationError("template", f"{self._template.place} gives {given}")
 
     def _with_system(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Puts the model's system prompt first, unless the template has one of its own."""
@@ -90,3 +96,30 @@ class Asker:
         if found:
             return answer.strip()
         return text if self._unfinished else ""
+
+
+def model_task(
+    name: str,
+    task: Document,
+    params: EvaluationParams,
+    context: FlowContext,
+    opened: AsyncExitStack,
+    *,
+    template: Template,
+    metrics: Mapping[str, Metric],
+    plain_text: str,
+) -> Task:
+    """A task that asks the target's model about the rows of a data set. `opened` closes the
+    client."""
+    model = context.target["model"]
+    client = context.models.open(model, params.client())
+    opened.push_async_callback(client.close)
+    dataset = limited(task["dataset"], params.limit_samples)
+    return Task(
+        name,
+        context.datasets.count(dataset),
+        lambda: context.datasets.rows(dataset),
+        Asker(client, template, params, model, plain_text=plain_text),
+        Scoreboard(metrics),
+        params.parallelism,
+    )

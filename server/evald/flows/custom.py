@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evald.flows.chat import Asker
+from evald.flows.chat import model_task
 from evald.flows.evaluation import Row, Task, evaluate
+from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import EvaluationParams, Findings, limited, parse
+from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.suggest import unknown
 from evald.templates import Templates
@@ -40,32 +41,22 @@ class Custom(Flow):
     }
 
     def check(self, config: Document) -> None:
-        findings = Findings()
+        check_tasks(config, self._check_task)
+
+    def _check_task(self, findings: Findings, path: str, task: Document) -> None:
+        kind = task.get("type") or ""
+        asks = kind in PLAIN_TEXT
         templates = Templates()
+        if kind not in self.targets:
+            findings.add(f"{path}.type", unknown(kind, self.targets))
+        if asks and not task.get("dataset"):
+            findings.add(f"{path}.dataset", "say which rows to ask about")
         with findings.gather():
-            parse(EvaluationParams, config.get("params"), "params")
-        tasks = config.get("tasks") or {}
-        if not tasks:
-            findings.add("tasks", "say what to evaluate: at least one task")
-        for name, task in tasks.items():
-            path = f"tasks.{name}"
-            kind = task.get("type") or ""
-            if kind not in self.targets:
-                findings.add(f"{path}.type", unknown(kind, self.targets))
-            if not task.get("metrics"):
-                findings.add(f"{path}.metrics", "say what to measure: at least one metric")
-            with findings.gather():
-                make_metrics(task.get("metrics") or {}, templates, f"{path}.metrics")
-            with findings.gather():
-                params = parse(TaskParams, task.get("params"), f"{path}.params")
-                templates.compile(params.template, f"{path}.params.template")
-                if kind in PLAIN_TEXT and not params.template:
-                    findings.add(
-                        f"{path}.params.template", "say what to ask: messages, a prompt or a text"
-                    )
-            if kind in PLAIN_TEXT and not task.get("dataset"):
-                findings.add(f"{path}.dataset", "say which rows to ask about")
-        findings.raise_any()
+            make_metrics(task.get("metrics") or {}, templates, f"{path}.metrics")
+        template = parse(TaskParams, task.get("params"), f"{path}.params").template
+        if asks and not template:
+            findings.add(f"{path}.params.template", "say what to ask: messages, a prompt or a text")
+        templates.compile(template, f"{path}.params.template")
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
         params = parse(EvaluationParams, context.config.get("params"), "params")
@@ -75,7 +66,7 @@ class Custom(Flow):
                 if task["type"] == "data":
                     tasks.append(data_task(name, task, params, context))
                 else:
-                    tasks.append(await model_task(name, task, params, context, opened))
+                    tasks.append(asking_task(name, task, params, context, opened))
             return {"tasks": await evaluate(tasks, context), "groups": {}}
 
 
@@ -100,25 +91,23 @@ async def no_answer(row: Row, seen: Mapping[str, Any]) -> None:
     """There is no model."""
 
 
-async def model_task(
+def asking_task(
     name: str,
     task: Document,
     params: EvaluationParams,
     context: FlowContext,
     opened: AsyncExitStack,
 ) -> Task:
-    """A task that asks the target's model about the rows of a data set."""
+    """A task that asks a model by the config's template."""
     templates = Templates()
-    metrics = make_metrics(task["metrics"], templates, f"tasks.{name}.metrics")
-    template = templates.compile(task["params"]["template"], "template")
-    model = context.target["model"]
-    client = context.models.open(model, params.client())
-    opened.push_async_callback(client.close)
-    asker = Asker(client, template, params, model, plain_text=PLAIN_TEXT[task["type"]])
-    dataset = limited(task["dataset"], params.limit_samples)
-
-    def rows() -> Iterator[Row]:
-        return context.datasets.rows(dataset)
-
-    count = context.datasets.count(dataset)
-    return Task(name, count, rows, asker, Scoreboard(metrics), params.parallelism)
+    path = f"tasks.{name}"
+    return model_task(
+        name,
+        task,
+        params,
+        context,
+        opened,
+        template=templates.compile(task["params"]["template"], f"{path}.params.template"),
+        metrics=make_metrics(task["metrics"], templates, f"{path}.metrics"),
+        plain_text=PLAIN_TEXT[task["type"]],
+    )

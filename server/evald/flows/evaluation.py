@@ -10,7 +10,7 @@ from typing import Any
 from evald.errors import EvaluationError
 from evald.flows.flow import FlowContext, SampleRecord
 from evald.flows.scoreboard import Scoreboard
-from evald.templates import context_of
+from evald.templates import context_of, with_answer
 
 Row = Mapping[str, Any]
 Answer = Callable[[Row, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
@@ -79,8 +79,11 @@ class Evaluation:
         self._progress = progress
         self._board = task.scoreboard
         self._kept: set[int] = set()
+        self._reached = False
         self._unreachable = 0
         for kept in context.kept(task.name):
+            if kept.index in self._kept:
+                continue
             self._kept.add(kept.index)
             if kept.error is None:
                 self._board.add(kept.scores, kept.parts)
@@ -110,12 +113,15 @@ class Evaluation:
     async def _evaluate(self, index: int, item: Row) -> None:
         sample = None
         try:
-            sample = await self._task.answer(item, context_of(item))
-            scores, parts = self._board.score(context_of(item, sample))
+            context = context_of(item)
+            sample = await self._task.answer(item, context)
+            if sample is not None:
+                context = with_answer(context, sample)
+            scores, parts = self._board.score(context)
         except EvaluationError as e:
             self._fail(index, item, sample, e)
         else:
-            self._unreachable = -1
+            self._reached = True
             self._board.add(scores, parts)
             self._emit.sample(SampleRecord(self._task.name, index, item, sample, scores, parts))
         self._progress.step()
@@ -127,8 +133,8 @@ class Evaluation:
         said = {"kind": error.kind, "message": error.message}
         self._emit.sample(SampleRecord(self._task.name, index, item, sample, {}, {}, said))
         if error.kind != "connection":
-            self._unreachable = -1
-        elif self._unreachable >= 0:
+            self._reached = True
+        elif not self._reached:
             self._unreachable += 1
             if self._unreachable >= max(PATIENCE, self._task.parallelism):
                 self._board.give_up(self._task.name)

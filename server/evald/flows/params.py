@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evald.errors import InvalidArgument, Violation
 
@@ -35,6 +35,11 @@ class EvaluationParams(BaseModel):
     extra: dict[str, Any] = Field(default={})
     gpus: int = Field(0, ge=0)
 
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
     def request(self) -> dict[str, Any]:
         """What every request to the model carries."""
         said = self.model_dump(include={"max_tokens", "temperature", "top_p", "stop"})
@@ -61,36 +66,6 @@ def refuse(violations: Iterable[Violation]) -> InvalidArgument:
     """The error of several fields at once."""
     found = list(violations)
     return InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in found), found)
-
-
-class Findings:
-    """Gathers what is wrong with an entity, so that all of it is told at once.
-
-    with findings.gather():
-        check(...)
-    """
-
-    def __init__(self) -> None:
-        self._violations: list[Violation] = []
-
-    def add(self, field: str, message: str) -> None:
-        self._violations.append(Violation(field, message))
-
-    def gather(self) -> Findings:
-        return self
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if not isinstance(error, InvalidArgument):
-            return False
-        self._violations += error.violations
-        return True
-
-    def raise_any(self) -> None:
-        """Raises InvalidArgument when anything was found."""
-        if self._violations:
-            raise refuse(self._violations)
 
 
 def limited(dataset: Mapping[str, Any], limit: int | None) -> dict[str, Any]:

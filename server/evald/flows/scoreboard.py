@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from evald import registry
 from evald.errors import EvaluationError, InvalidArgument
-from evald.flows.params import Findings, parse
+from evald.flows.findings import Findings
+from evald.flows.params import parse
 from evald.metrics.metric import Metric
 from evald.statistics import Statistics
+from evald.suggest import unknown
 from evald.templates import Templates
 
 Scores = dict[str, dict[str, float | None]]
 Parts = dict[str, list[float]]
+
+MESSAGES = 100
+"""Different messages of one kind of error that are told apart."""
 
 
 class Scoreboard:
@@ -27,8 +31,7 @@ class Scoreboard:
         self._statistics: dict[str, dict[str, Statistics]] = {name: {} for name in metrics}
         self._parts: Parts = {}
         self._samples = 0
-        self._errors: Counter[str] = Counter()
-        self._first_errors: dict[str, str] = {}
+        self._errors: dict[str, Counter[str]] = {}
 
     @property
     def samples(self) -> int:
@@ -37,7 +40,7 @@ class Scoreboard:
 
     @property
     def failed(self) -> int:
-        return self._errors.total()
+        return sum(messages.total() for messages in self._errors.values())
 
     def score(self, context: Mapping[str, Any]) -> tuple[Scores, Parts]:
         """Scores a sample; `add` counts it. Raises EvaluationError of kind template or metric."""
@@ -50,7 +53,7 @@ class Scoreboard:
                 raise
             except Exception as e:
                 raise EvaluationError("metric", f"{name}: {type(e).__name__}: {e}") from e
-            scores[name] = dict(scored.values)
+            scores[name] = {k: finite(v) for k, v in scored.values.items()}
             if scored.parts:
                 parts[name] = list(scored.parts)
         return scores, parts
@@ -81,8 +84,9 @@ class Scoreboard:
     def add_error(self, kind: str, message: str) -> None:
         """Counts a sample that could not be evaluated."""
         self._samples += 1
-        self._errors[kind] += 1
-        self._first_errors.setdefault(kind, message)
+        messages = self._errors.setdefault(kind, Counter())
+        known = message in messages or len(messages) < MESSAGES
+        messages[message if known else next(iter(messages))] += 1
 
     def result(self, task: str) -> dict[str, Any]:
         """The task's result. Raises EvaluationError when there is no sample, or not one that could
@@ -92,15 +96,15 @@ class Scoreboard:
         if self.failed == self._samples:
             self.give_up(task)
         metrics = {name: {"scores": self._scores(name)} for name in self._metrics}
-        return {"metrics": metrics} | (
-            {"data": {"errors": dict(self._errors)}} if self._errors else {}
-        )
+        errors = {kind: messages.total() for kind, messages in self._errors.items()}
+        return {"metrics": metrics} | ({"data": {"errors": errors}} if errors else {})
 
     def give_up(self, task: str) -> None:
         """Raises the most common error of the task's samples."""
-        kind, count = self._errors.most_common(1)[0]
-        said = f"{self._first_errors[kind]} ({count} of {self._samples} samples failed so)"
-        raise EvaluationError(kind, said, task=task)
+        kind, messages = max(self._errors.items(), key=lambda entry: entry[1].total())
+        message, _ = messages.most_common(1)[0]
+        counts = f"{messages.total()} of {self._samples} samples failed so"
+        raise EvaluationError(kind, f"{message} ({counts})", task=task)
 
     def _scores(self, name: str) -> dict[str, Any]:
         scores: dict[str, Any] = {}
@@ -113,40 +117,42 @@ class Scoreboard:
         return scores
 
 
+def finite(value: float | None) -> float | None:
+    """A value that JSON can hold, or None."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def make_metrics(
     configs: Mapping[str, Mapping[str, Any]],
     templates: Templates,
     field: str,
+    *,
+    kinds: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Metric]:
-    """The metrics of a task by name. Raises InvalidArgument with paths below `field`."""
+    """The metrics of a task by name, all of `kinds` if given. `defaults` are params that those of
+    the config are laid over. Raises InvalidArgument with paths below `field`."""
     findings = Findings()
     made: dict[str, Metric] = {}
     for name, config in configs.items():
         path = f"{field}.{name}"
         kind = config.get("type") or ""
-        if kind not in registry.metrics():
-            findings.add(f"{path}.type", registry.metrics().unknown(kind))
+        known = kinds or registry.metrics().names()
+        if kind not in known:
+            findings.add(f"{path}.type", unknown(kind, known))
             continue
         with findings.gather():
-            made[name] = make_metric(kind, config.get("params"), templates, path, defaults)
+            params = {**(defaults or {}), **(config.get("params") or {})}
+            made[name] = make_metric(kind, params, templates, f"{path}.params")
     findings.raise_any()
     return made
 
 
-def make_metric(
-    kind: str,
-    params: Mapping[str, Any] | None,
-    templates: Templates,
-    path: str,
-    defaults: Mapping[str, Any] | None = None,
-) -> Metric:
-    """One metric. Raises InvalidArgument with paths below `path`."""
+def make_metric(kind: str, params: Mapping[str, Any], templates: Templates, field: str) -> Metric:
+    """One metric, whose params are at `field`. Raises InvalidArgument with paths below it."""
     metric = registry.metrics()[kind]
-    parsed: BaseModel = parse(
-        metric.Params, {**(defaults or {}), **(params or {})}, f"{path}.params"
-    )
+    parsed = parse(metric.Params, params, field)
     try:
-        return metric(parsed, templates)  # type: ignore[arg-type]
+        return metric(parsed, templates.under(field))
     except InvalidArgument as e:
-        raise e.under(f"{path}.params") from None
+        raise e.under(field) from None

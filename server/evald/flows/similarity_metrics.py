@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from evald.errors import EvaluationError
-from evald.flows.chat import Asker
-from evald.flows.evaluation import Answer, Row, Task, evaluate
+from evald.flows.chat import model_task
+from evald.flows.evaluation import Row, Task, evaluate
+from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import EvaluationParams, Findings, limited, parse
-from evald.flows.scoreboard import Scoreboard, make_metric
+from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.metrics.metric import Metric, Scored
-from evald.suggest import unknown
 from evald.templates import Templates
 
 METRICS = ("accuracy", "bleu", "em", "f1", "rouge")
 
-DEFAULTS = {"references": "{{ item.ideal_response }}", "candidate": "{{ sample.output_text }}"}
+DEFAULTS = {"ground_truth": "{{ item.ideal_response | tojson }}"}
+"""Under the name of the references that gives way to all others that a config may use."""
 
 SCALES: Mapping[str, Mapping[str, tuple[str, float]]] = {
     "bleu": {"corpus": ("bleu_score", 0.01), "sentence": ("sentence_bleu_score", 0.01)},
@@ -62,23 +63,19 @@ class SimilarityMetrics(Flow):
     targets = {"*": ("model", "cached_outputs")}  # noqa: RUF012, declared a ClassVar by Flow
 
     def check(self, config: Document) -> None:
-        findings = Findings()
+        check_tasks(config, self._check_task)
+
+    def _check_task(self, findings: Findings, path: str, task: Document) -> None:
+        templates = Templates()
         with findings.gather():
-            parse(EvaluationParams, config.get("params"), "params")
-        tasks = config.get("tasks") or {}
-        if not tasks:
-            findings.add("tasks", "say what to evaluate: at least one task")
-        for name, task in tasks.items():
-            if not task.get("metrics"):
-                findings.add(f"tasks.{name}.metrics", f"say what to measure: {', '.join(METRICS)}")
-            with findings.gather():
-                similarity_metrics(name, task)
-        findings.raise_any()
+            similarity_metrics(task, templates, path)
+        params = task.get("params") or {}
+        templates.compile(params.get("template"), f"{path}.params.template")
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
         params = parse(EvaluationParams, context.config.get("params"), "params")
         async with AsyncExitStack() as opened:
-            make = cached_task if context.target["type"] == "cached_outputs" else model_task
+            make = cached_task if context.target["type"] == "cached_outputs" else asking_task
             tasks = [
                 make(name, task, params, context, opened)
                 for name, task in context.config["tasks"].items()
@@ -86,22 +83,11 @@ class SimilarityMetrics(Flow):
             return {"tasks": await evaluate(tasks, context), "groups": {}}
 
 
-def similarity_metrics(name: str, task: Document) -> dict[str, Metric]:
-    """The metrics of a task. Raises InvalidArgument with paths from the top of the config."""
-    findings = Findings()
-    metrics: dict[str, Metric] = {}
-    templates = Templates()
-    for key, config in (task.get("metrics") or {}).items():
-        path = f"tasks.{name}.metrics.{key}"
-        kind = config.get("type") or ""
-        if kind not in METRICS:
-            findings.add(f"{path}.type", unknown(kind, METRICS))
-            continue
-        with findings.gather():
-            metric = make_metric(kind, config.get("params"), templates, path, DEFAULTS)
-            metrics[key] = Renamed(metric, SCALES.get(kind, {}))
-    findings.raise_any()
-    return metrics
+def similarity_metrics(task: Document, templates: Templates, path: str) -> dict[str, Metric]:
+    """The metrics of the task at `path`. Raises InvalidArgument."""
+    configs = task.get("metrics") or {}
+    made = make_metrics(configs, templates, f"{path}.metrics", kinds=METRICS, defaults=DEFAULTS)
+    return {name: Renamed(made[name], SCALES.get(configs[name]["type"], {})) for name in made}
 
 
 def cached_task(
@@ -119,18 +105,20 @@ def cached_task(
             asked = row.get("input")
             yield {**row, **asked} if isinstance(asked, Mapping) else row
 
-    return _task(name, task, context.datasets.count(dataset), rows, cached_answer)
+    metrics = similarity_metrics(task, Templates(), f"tasks.{name}")
+    return Task(name, context.datasets.count(dataset), rows, cached_answer, Scoreboard(metrics))
 
 
 async def cached_answer(row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
     """The answer that a row carries. Raises EvaluationError of kind `dataset`."""
     for key in ("response", "output_text"):
-        if isinstance(row.get(key), str):
-            return {"output_text": row[key], "response": None}
+        given = row.get(key)
+        if isinstance(given, str | int | float):
+            return {"output_text": str(given), "response": None}
     raise EvaluationError("dataset", "the row has no answer under 'response' or 'output_text'")
 
 
-def model_task(
+def asking_task(
     name: str,
     task: Document,
     params: EvaluationParams,
@@ -140,17 +128,18 @@ def model_task(
     """A task that asks the target's model."""
     if not task.get("dataset"):
         raise EvaluationError("dataset", "the task has no data set", task=name)
-    model = context.target["model"]
-    client = context.models.open(model, params.client())
-    opened.push_async_callback(client.close)
-    template = Templates().compile(
-        (task.get("params") or {}).get("template") or "{{ item.prompt }}", "template"
-    )
-    asker = Asker(client, template, params, model, plain_text=plain_text(model))
-    dataset = limited(task["dataset"], params.limit_samples)
-    count = context.datasets.count(dataset)
-    return _task(
-        name, task, count, lambda: context.datasets.rows(dataset), asker, params.parallelism
+    templates = Templates()
+    path = f"tasks.{name}"
+    prompt = (task.get("params") or {}).get("template") or "{{ item.prompt }}"
+    return model_task(
+        name,
+        task,
+        params,
+        context,
+        opened,
+        template=templates.compile(prompt, f"{path}.params.template"),
+        metrics=similarity_metrics(task, templates, path),
+        plain_text=plain_text(context.target["model"]),
     )
 
 
@@ -160,14 +149,3 @@ def plain_text(model: Any) -> str:
     path = str(endpoint.get("url") or "").rstrip("/")
     is_completion = path.endswith("/completions") and not path.endswith("/chat/completions")
     return "prompt" if is_completion else "messages"
-
-
-def _task(
-    name: str,
-    task: Document,
-    count: int,
-    rows: Callable[[], Iterator[Row]],
-    answer: Answer,
-    parallelism: int = 1,
-) -> Task:
-    return Task(name, count, rows, answer, Scoreboard(similarity_metrics(name, task)), parallelism)

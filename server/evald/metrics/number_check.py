@@ -13,7 +13,7 @@ from pydantic import Field
 from evald.errors import InvalidArgument
 from evald.metrics.metric import Metric, MetricParams, Scored
 from evald.suggest import unknown
-from evald.templates import Template, Templates
+from evald.templates import Template, Templates, text_of
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "equals": operator.eq,
@@ -42,7 +42,7 @@ DIFFERENCE = "absolute difference"
 
 KNOWN = (*COMPARISONS, *ALIASES, DIFFERENCE)
 
-_NUMBER = re.compile(r"[+-]?[.\d]*\d+")
+_RUN = re.compile(r"[.\d]+")
 
 
 class NumberCheckParams(MetricParams):
@@ -95,10 +95,21 @@ def last_number(template: Template, context: Mapping[str, Any]) -> float | None:
     given = template.value(context)
     if isinstance(given, bool) or given is None:
         return None
-    if isinstance(given, int | float):
-        return float(given) if math.isfinite(given) else None
-    found = _NUMBER.findall(given if isinstance(given, str) else template.text(context))
+    if not isinstance(given, int | float):
+        given = number_text(text_of(given))
     try:
-        return float(found[-1]) if found else None
-    except ValueError:  # such as 1.2.3
+        number = float(given)
+    except (ValueError, OverflowError):  # no number, one such as 1.2.3, or too large a one
         return None
+    return number if math.isfinite(number) else None
+
+
+def number_text(text: str) -> str:
+    """The last `[+-]?[.\\d]*\\d+` of a text, which that expression itself would look for in a time
+    that grows with the square of the dots in the text."""
+    last = ""
+    for run in _RUN.finditer(text):
+        if digits := run[0].rstrip("."):
+            sign = text[run.start() - 1 : run.start()]
+            last = sign + digits if sign in ("+", "-") else digits
+    return last

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import AliasChoices, Field, field_validator
 
+from evald.errors import EvaluationError
 from evald.metrics.metric import Metric, MetricParams, Scored
-from evald.templates import Templates
+from evald.templates import Templates, text_of
 
 
 class ReferenceParams(MetricParams):
@@ -46,7 +47,12 @@ class ReferenceMetric(Metric):
         references: list[str] = []
         for template in self._references:
             given = template.value(context)
-            references += map(str, given) if isinstance(given, list) else [str(given)]
+            for reference in given if isinstance(given, list) else [given]:
+                if reference is None:
+                    raise EvaluationError("metric", f"{template.place} gives null")
+                references.append(text_of(reference))
+        if not references:
+            raise EvaluationError("metric", f"{self._references[0].place} gives no reference")
         return self.compare(self._candidate.text(context), references)
 
     @abstractmethod
