@@ -1,0 +1,1 @@
+"""Measurements of evald beside what else could do the work: `python -m benchmarks [names]`."""
