@@ -21,22 +21,23 @@ class Registry(Generic[Plugin]):
     """Classes of one kind by the names that configs call them by.
 
     Built-ins are the subclasses of `base` that the modules of its package define. Others come from
-    the entry-point group `evald.<package name>`, each naming a class. Raises ValueError when two
-    classes claim one name.
+    the entry-point group `evald.<package name>`, each naming a class. Raises ValueError, naming the
+    culprit, when a plugin cannot be loaded, or two classes claim one name.
     """
 
     def __init__(self, base: type[Plugin], names: str) -> None:
         package = base.__module__.rpartition(".")[0]
         self._classes: dict[str, type[Plugin]] = {}
-        for found in [*_scan(package, base), *_plugins(package)]:
-            claimed = getattr(found, names)
+        for found in [*_scan(package, base), *_plugins(package, base)]:
+            claimed = getattr(found, names, None)
+            if not claimed:
+                raise ValueError(f"{_place(found)} does not say its {names}")
             for name in [claimed] if isinstance(claimed, str) else claimed:
-                if name in self._classes:
+                taken = self._classes.setdefault(name, found)
+                if taken is not found:
                     raise ValueError(
-                        f"{found.__name__} and {self._classes[name].__name__} are "
-                        f"both called {name!r}"
+                        f"{_place(found)} and {_place(taken)} are both called {name!r}"
                     )
-                self._classes[name] = found
 
     def __getitem__(self, name: str) -> type[Plugin]:
         return self._classes[name]
@@ -78,6 +79,18 @@ def _scan(package: str, base: type[Plugin]) -> Iterable[type[Plugin]]:
                 yield value
 
 
-def _plugins(package: str) -> Iterable[type]:
+def _plugins(package: str, base: type[Plugin]) -> Iterable[type[Plugin]]:
     for entry in entry_points(group=package):
-        yield entry.load()
+        owner = f" of {entry.dist.name} {entry.dist.version}" if entry.dist else ""
+        plugin = f"plugin {entry.name!r} ({entry.value}){owner} in {package}"
+        try:
+            found = entry.load()
+        except Exception as e:
+            raise ValueError(f"{plugin} cannot be loaded: {type(e).__name__}: {e}") from e
+        if not (inspect.isclass(found) and issubclass(found, base)) or inspect.isabstract(found):
+            raise ValueError(f"{plugin} is no {base.__name__} class that has all of its methods")
+        yield found
+
+
+def _place(found: type) -> str:
+    return f"{found.__module__}.{found.__qualname__}"

@@ -94,10 +94,12 @@ class Budget:
 
     def keep(self, value: Any) -> Any:
         """Counts what was made on the way, and gives it back."""
-        if isinstance(value, str | list | tuple | dict):
+        if isinstance(value, str):
+            self._characters -= len(value)
+        elif isinstance(value, list | tuple | dict):
             self._characters -= weight(value)
-            if self._characters < 0:
-                refuse(f"the template makes more than {MAX_WORK} characters on its way")
+        if self._characters < 0:
+            refuse(f"the template makes more than {MAX_WORK} characters on its way")
         return value
 
 
@@ -132,7 +134,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             size += len(part)
             if size > MAX_TEXT:
                 too_long()
-        text: str = self.budget.keep("".join(kept))
+        text: str = self.budget.keep(kept[0] if len(kept) == 1 else "".join(kept))
         return text
 
     def getattr(self, obj: Any, attribute: str) -> Any:

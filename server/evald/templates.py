@@ -96,6 +96,7 @@ def _compile_text(sandbox: Sandbox, source: str, field: str, place: str) -> tupl
         raise InvalidArgument.of(field, "the template is nested too deeply") from None
     except (OverflowError, ValueError) as e:
         raise InvalidArgument.of(field, f"the template cannot be read: {e}") from None
+    template.globals = sandbox.globals  # in place of a chain of dicts, copied for each rendering
     root: Any = template.root_render_func
     new_context: Any = template.new_context
 

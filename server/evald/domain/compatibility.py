@@ -22,12 +22,18 @@ def check(
     """
     kind = target["type"]
     for name, task in (config.get("tasks") or {"": {}}).items():
-        taken = targets.get(task.get("type") or "", targets.get(ANY_TASK, ()))
+        task_type = task.get("type") or ""
+        if task_type not in targets and ANY_TASK not in targets:
+            known = ", ".join(targets)
+            raise InvalidArgument.of(
+                f"config.tasks.{name}.type", f"{task_type!r} is not known (known: {known})"
+            )
+        taken = targets.get(task_type, targets.get(ANY_TASK, ()))
         if kind in taken:
             continue
         what = f"config type {config['type']!r}"
-        if task.get("type") in targets:
-            what += f", task {name!r} of type {task['type']!r},"
+        if task_type in targets:
+            what += f", task {name!r} of type {task_type!r},"
         others = [t for t, kinds in targets.items() if kind in kinds and t != ANY_TASK]
         hint = f"; a {kind} target goes with task type {' or '.join(others)}" if others else ""
         raise InvalidArgument.of(

@@ -1,0 +1,49 @@
+"""Flows and metrics are found, and each of them keeps the rules of its kind."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from evald import registry
+from evald.flows.flow import Flow
+from evald.metrics.metric import Metric, MetricParams
+from evald.suggest import unknown
+
+TARGETS = {"model", "cached_outputs", "retriever", "rag", "rows", "dataset"}
+
+
+@pytest.mark.parametrize("name", registry.flows().names())
+def test_each_flow(name: str) -> None:
+    flow = registry.flows()[name]
+    assert issubclass(flow, Flow)
+    assert flow.__dict__.get("__doc__"), f"{flow.__name__} has no docstring"
+    assert name in flow.types
+    assert flow.targets
+    assert {kind for kinds in flow.targets.values() for kind in kinds} <= TARGETS
+    assert inspect.iscoroutinefunction(flow.run)
+
+
+@pytest.mark.parametrize("name", registry.metrics().names())
+def test_each_metric(name: str) -> None:
+    metric = registry.metrics()[name]
+    assert issubclass(metric, Metric)
+    assert metric.__dict__.get("__doc__"), f"{metric.__name__} has no docstring"
+    assert metric.type == name
+    assert issubclass(metric.Params, MetricParams)
+    assert metric.Params.__doc__, f"the Params of {metric.__name__} have no docstring"
+
+
+def test_names() -> None:
+    assert {"custom", "similarity_metrics"} <= set(registry.flows().names())
+    assert "bleu" in registry.metrics()
+    assert "blue" not in registry.metrics()
+    assert "did you mean 'bleu'?" in registry.metrics().unknown("blue")
+
+
+def test_what_is_unknown() -> None:
+    assert unknown("x", []) == "'x' is not known (known: none)"
+    assert unknown("eqals", ["equals", "contains"]) == (
+        "'eqals' is not known; did you mean 'equals'? (known: equals, contains)"
+    )
