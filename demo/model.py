@@ -95,7 +95,8 @@ def main() -> None:
     params.port = parser.parse_args().port
     params.n_parallel = AT_ONCE
     params.n_ctx = 2048 * AT_ONCE
-    params.cpuparams.n_threads = os.cpu_count() or 1
+    # Its threads spin while they wait for each other, so one without a core holds up all of them.
+    params.cpuparams.n_threads = max(1, (os.cpu_count() or 1) // 2)
     server = xllamacpp.Server(params)
     print(f"{server.listening_address}/v1", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
