@@ -37,6 +37,7 @@ class Bleu(ReferenceMetric):
             if len(references) == 1
             else self._sentence.sentence_score(candidate, [references[0]])
         )
+        forget_texts()
         parts = [*first.counts, *first.totals, first.sys_len, first.ref_len]
         return Scored({"sentence": float(all_references.score)}, parts)
 
@@ -50,3 +51,13 @@ class Bleu(ReferenceMetric):
             smooth_method="exp",
         )
         return {"corpus": float(corpus.score)}
+
+
+def forget_texts() -> None:
+    """Empties the caches of sacrebleu's tokenizers, which hold the last 65,536 texts each: memory
+    would grow with the rows."""
+    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+    from sacrebleu.tokenizers.tokenizer_re import TokenizerRegexp
+
+    Tokenizer13a.__call__.cache_clear()
+    TokenizerRegexp.__call__.cache_clear()
