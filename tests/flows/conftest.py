@@ -1,0 +1,137 @@
+"""A world for flows: data sets in memory, a model that answers by a function, and what was said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from evald import registry
+from evald.flows.flow import Document, FlowContext, Kept, SampleRecord
+
+
+@dataclass
+class Said:
+    """What a model answered."""
+
+    text: str
+    response: Mapping[str, Any]
+
+
+class Emit:
+    """Keeps what an attempt says."""
+
+    def __init__(self) -> None:
+        self.samples: list[SampleRecord] = []
+        self.steps: list[tuple[int, int | None]] = []
+        self.tasks: list[tuple[str, str]] = []
+
+    def sample(self, record: SampleRecord) -> None:
+        self.samples.append(record)
+
+    def progress(self, processed: int, total: int | None) -> None:
+        self.steps.append((processed, total))
+
+    def task(self, name: str, status: str) -> None:
+        self.tasks.append((name, status))
+
+    def log(self, level: str, message: str) -> None: ...
+
+
+class Datasets:
+    """Data sets by URL: rows, or what makes them anew."""
+
+    def __init__(self, sets: dict[str, Any]) -> None:
+        self._sets = sets
+
+    def rows(self, dataset: Document) -> Iterator[dict[str, Any]]:
+        given = self._sets[dataset["files_url"]]
+        rows: Iterable[dict[str, Any]] = given() if callable(given) else given
+        return islice(iter(rows), dataset.get("limit"))
+
+    def count(self, dataset: Document) -> int:
+        return sum(1 for _ in self.rows(dataset))
+
+
+class Model:
+    """A model, its clients and what they were asked. `answer` takes a request and gives a text, or
+    raises."""
+
+    def __init__(self, answer: Callable[[Mapping[str, Any]], str], wait: float = 0) -> None:
+        self._answer = answer
+        self._wait = wait
+        self.requests: list[Mapping[str, Any]] = []
+        self.opened: list[tuple[Any, Document]] = []
+        self.closed = 0
+        self.in_flight = self.most_in_flight = 0
+
+    def open(self, model: Document, params: Document) -> Model:
+        self.opened.append((model, params))
+        return self
+
+    @property
+    def parallelism(self) -> int:
+        return int(self.opened[-1][1]["parallelism"])
+
+    async def ask(self, request: Mapping[str, Any]) -> Said:
+        self.requests.append(request)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            if self._wait:
+                await asyncio.sleep(self._wait)
+            text = self._answer(request)
+        finally:
+            self.in_flight -= 1
+        message = {"role": "assistant", "content": text}
+        return Said(text, {"choices": [{"index": 0, "message": message}]})
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def last_message(request: Mapping[str, Any]) -> str:
+    return str(request["messages"][-1]["content"])
+
+
+@dataclass
+class World:
+    """All that a flow sees, and what it did there."""
+
+    sets: dict[str, Any] = field(default_factory=dict)
+    model: Model = field(default_factory=lambda: Model(last_message))
+    emit: Any = field(default_factory=Emit)
+    kept: list[Kept] = field(default_factory=list)
+
+    def run(self, config: Document, target: Document) -> dict[str, Any]:
+        """Checks a config and runs its flow."""
+        flow = registry.flows()[config["type"]]()
+        flow.check(config)
+        context = FlowContext(
+            config=config,
+            target=target,
+            datasets=Datasets(self.sets),
+            models=self.model,
+            emit=self.emit,
+            kept=lambda task: iter(self.kept),
+        )
+        return asyncio.run(flow.run(context))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="session")
+def model_of() -> type[Model]:
+    return Model
+
+
+@pytest.fixture(scope="session")
+def world_of() -> type[World]:
+    return World
