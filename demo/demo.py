@@ -29,7 +29,7 @@ from tests.service import Service
 FOLDER = ROOT / ".evald-demo"
 NAMESPACE = "demo"
 ENDED = {"completed", "failed", "cancelled"}
-MAX_TOKENS = 48
+MAX_TOKENS = 40
 JOB_SECONDS = 600
 
 

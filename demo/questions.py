@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 QUESTIONS = "fastchat/fastchat/llm_judge/data/mt_bench/question.jsonl"
-CATEGORIES = {"reasoning", "math", "extraction", "stem"}
+CATEGORIES = {"reasoning", "math", "stem"}
 LONGEST_REFERENCE = 250
 
 
