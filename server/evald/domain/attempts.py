@@ -50,7 +50,8 @@ class Standing:
     task_status: Mapping[str, str] = field(default_factory=dict)
 
 
-class StoredSample(Protocol):
+@dataclass(slots=True)
+class StoredSample:
     """A sample as it is kept: `item`, `sample`, `scores`, `parts` and `error` are JSON texts."""
 
     task: str
