@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, ItemsView, Iterable, KeysView, Mapping, ValuesView
+from functools import wraps
 from typing import Any, NoReturn
 
 from jinja2 import Environment, TemplateRuntimeError, Undefined, pass_environment
@@ -26,7 +27,7 @@ ENTRY = 8
 """Characters that an entry of a list or an object counts for, besides its own."""
 
 MAX_RANGE = 100_000
-"""Numbers that `range` gives."""
+"""Numbers that `range` gives, and characters of a text that is taken for a list."""
 
 VIEWS = (list, tuple, range, KeysView, ValuesView, ItemsView)
 
@@ -108,6 +109,18 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 def to_text(value: Any) -> str:
     return str(plain(value))
+
+
+def listing(filter: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of lists that takes no long text for one: each character would be an object."""
+
+    @wraps(filter)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(value, str) and len(value) > MAX_RANGE for value in args):
+            refuse(f"a text of more than {MAX_RANGE} characters is no list")
+        return filter(*args, **kwargs)
+
+    return bounded
 
 
 def join(values: Iterable[Any], separator: Any = "") -> str:
@@ -192,7 +205,7 @@ def rounded(value: float, precision: int = 0, method: Any = "common") -> float:
 
 
 OWN_METHODS: Mapping[str, Callable[..., Any]] = {
-    "join": lambda separator, values: join(values, separator),
+    "join": listing(lambda separator, values: join(values, separator)),
     "replace": replace,
     "strip": stripping(str.strip),
     "lstrip": stripping(str.lstrip),

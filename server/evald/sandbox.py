@@ -19,6 +19,7 @@ from evald.filters import (
     bounded_range,
     check_operation,
     join,
+    listing,
     plain,
     refuse,
     too_long,
@@ -44,6 +45,12 @@ FILTERS = {
     "select", "selectattr", "sort", "truncate", "unique", "upper",
 }  # fmt: skip
 """Filters of Jinja's whose result is bounded by what they are given; others are below."""
+
+LISTING = {
+    "dictsort", "groupby", "join", "list", "map", "max", "min", "reject", "rejectattr", "select",
+    "selectattr", "sort", "sum", "unique",
+}  # fmt: skip
+"""Filters that take a text for a list of its characters."""
 
 TESTS = {
     "boolean", "defined", "divisibleby", "eq", "equalto", "even", "false", "float", "ge",
@@ -117,14 +124,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, finalize=plain)
         self.budget = Budget()
         self.globals = {"range": bounded_range}
-        filters = {k: v for k, v in self.filters.items() if k in FILTERS} | OWN_FILTERS
+        filters: dict[str, Any] = {
+            k: v for k, v in self.filters.items() if k in FILTERS
+        } | OWN_FILTERS
+        filters |= {name: listing(filters[name]) for name in LISTING}
         self.filters = {name: self._metered(filter) for name, filter in filters.items()}
         self.filters |= {
             TURNS: self._turns,
             MADE: self._metered(itself),
             CHAINED: self._metered(join),
         }
-        self.tests = {k: v for k, v in self.tests.items() if k in TESTS}
+        tests: dict[str, Any] = self.tests
+        self.tests = {k: self._metered(v) for k, v in tests.items() if k in TESTS}
 
     def concat(self, parts: Iterable[str]) -> str:
         """Joins what a template, a macro or a block gives."""
@@ -191,8 +202,8 @@ TURNS, MADE, CHAINED = " turns", " made", " chained"
 
 
 class Rewriter(NodeTransformer):
-    """Puts filters around what Jinja does without asking its environment: loops, literals, slices
-    and `~`. Refuses what no template of a row needs."""
+    """Puts filters around what Jinja does without asking its environment: loops, literals, slices,
+    comparisons and `~`. Refuses what no template of a row needs."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
         if node.recursive:
@@ -217,7 +228,7 @@ class Rewriter(NodeTransformer):
         self.generic_visit(node)
         return filtered(node, MADE) if isinstance(node.arg, nodes.Slice) else node
 
-    visit_Dict = visit_List
+    visit_Dict = visit_Compare = visit_List
 
     def visit_ScopedEvalContextModifier(self, node: nodes.Node) -> NoReturn:
         raise TemplateSyntaxError("'autoescape' is for HTML", node.lineno)

@@ -343,6 +343,17 @@ BOMBS = [
     "{% for a in range(99999) %}{{ 'x' * 1000 }}{% endfor %}",
     "{% set x %}{% for a in range(99999) %}{{ 'x' * 1000 }}{% endfor %}{% endset %}",
     "{{ lipsum(n=10 ** 6) }}",
+    "{% set x = 'a' * 4000000 %}{{ x | sort | length }}",
+    "{% set x = 'a' * 4000000 %}{{ x | groupby('x') }}",
+    "{% set x = 'a' * 4000000 %}{{ x | unique | list }}",
+    "{% set x = 'a' * 4000000 %}{{ ','.join(x) | length }}",
+    "{% set x = 'a ' * 2000000 %}{{ x | title ~ x | title ~ x | title }}",
+    "{% set x = range(99999) %}{{ x | select('in', range(99999) | list) | list | length }}",
+    "{% set x = range(99999) | list %}{{ x | reject('in', [-1] * 100000) | list | length }}",
+    "{% set x = range(99999) | list %}"
+    + "{% if -1 in x %}{% endif %}" * 2000
+    + "{{ 2 ** 10 ** 9 }}",
+    "{% set x = [1] * 100000 %}{% for i in range(99999) %}{{ x.count(2) }}{% endfor %}",
 ]
 
 BOMB_RUNNER = """

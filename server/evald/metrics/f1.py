@@ -12,7 +12,8 @@ from evald.metrics.squad import normalize
 
 class F1(ReferenceMetric):
     """Harmonic mean of token precision and recall after SQuAD's normalisation, 0 to 1; the best of
-    the references counts.
+    the references counts. Two texts without a token score 0, as SQuAD's script has it, though `em`
+    finds them equal.
 
     Source: Rajpurkar et al. 2016, "SQuAD", and its evaluation script v1.1.
     """

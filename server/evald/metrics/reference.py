@@ -32,7 +32,8 @@ class ReferenceParams(MetricParams):
 class ReferenceMetric(Metric):
     """Renders the candidate and its references, and compares them.
 
-    A reference template that gives a list, by `tojson`, stands for all of its entries.
+    A reference template that gives a list, by `tojson`, stands for all of its entries. One that
+    gives null or no entry is an error of the sample: a score against nothing would say nothing.
     """
 
     Params = ReferenceParams
