@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH := .venv-bench
 
 .PHONY: help setup gen check test demo bench
 
@@ -34,5 +35,10 @@ test: setup ## Run every test
 demo: setup ## Evaluate a real model on real data, end to end
 	$(BIN)/python -m demo.demo
 
-bench: setup ## Measure speed and memory
+bench: setup $(BENCH)/.ready ## Measure speed and memory
 	$(BIN)/python -m benchmarks
+
+$(BENCH)/.ready:
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet "lm-eval[api]==0.4.13"
+	touch $@

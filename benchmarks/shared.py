@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,18 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Ended:
-    """A completed job, and the seconds from the request that made it to the answer that says so."""
+    """A completed job. `began` is when it was asked for, `seconds` how long it took from then until
+    an answer said that it was completed."""
 
     job: Document
+    began: float
     seconds: float
+
+    @property
+    def completed(self) -> float:
+        """Seconds until it was completed, whenever one asked: server and client share a clock."""
+        at = datetime.fromisoformat(self.job["state_history"][-1]["at"]).replace(tzinfo=UTC)
+        return at.timestamp() - self.began
 
     def between(self, first: str, last: str) -> float:
         """Seconds from one state to another, by the server's clock."""
@@ -44,17 +52,14 @@ class Rest:
 
     def run(self, target: Document, config: Document, *, every: float) -> Ended:
         """Creates a job and polls it `every` so many seconds until it is completed."""
-        began = time.perf_counter()
+        began = time.time()
         job = self._call("POST", "/jobs", json={"target": target, "config": config})
         while job["status"] != "completed":
-            if (
-                job["status"] in {"failed", "cancelled"}
-                or time.perf_counter() - began > JOB_SECONDS
-            ):
+            if job["status"] in {"failed", "cancelled"} or time.time() - began > JOB_SECONDS:
                 raise RuntimeError(f"the job did not complete: {job}")
             time.sleep(every)
             job = self._call("GET", f"/jobs/{job['id']}")
-        return Ended(job, time.perf_counter() - began)
+        return Ended(job, began, time.time() - began)
 
     def result(self, ended: Ended) -> Any:
         return self._call("GET", f"/jobs/{ended.job['id']}/results")

@@ -22,8 +22,16 @@ CHATS = 1000
 PARALLELISM = 64
 RUNS = 5
 FAST, SLOW = 0.05, 0.3
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.1
 LM_EVAL_SECONDS = 180
+
+WHO = (
+    "samples x latency / parallelism",
+    "bare aiohttp",
+    "evald, create to completed",
+    "lm-eval, whole call",
+    "lm-eval, without its tasks' index",
+)
 
 LM_EVAL = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
 """Made by `make bench`."""
@@ -74,11 +82,11 @@ def by_evald(rest: Rest, url: str, dataset: Document) -> float:
     ended = rest.run(model(url), config, every=POLL_SECONDS)
     metrics = rest.result(ended)["tasks"]["qa"]["metrics"]
     check(metrics["match"]["scores"]["string-check"]["value"])
-    return ended.seconds
+    return ended.completed
 
 
-def by_lm_eval(url: str, path: Path) -> float:
-    """Seconds of lm-eval's whole call, its import not counted."""
+def by_lm_eval(url: str, path: Path) -> tuple[float, float]:
+    """Seconds of lm-eval's whole call, and of the evaluation in it."""
     script = Path(__file__).with_name("lm_eval_chat.py")
     settings = {"HF_HOME": str(path.parent), "HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": "none"}
     done = subprocess.run(
@@ -93,7 +101,7 @@ def by_lm_eval(url: str, path: Path) -> float:
         raise RuntimeError(f"lm-eval failed:\n{done.stderr[-2000:]}")
     said = json.loads(done.stdout.splitlines()[-1])
     check(said["score"])
-    return float(said["seconds"])
+    return said["whole"], said["evaluation"]
 
 
 def check(score: float) -> None:
@@ -112,49 +120,35 @@ def main() -> None:
         with endpoint(FAST) as url:
             by_aiohttp(url, asked)
             by_evald(rest, url, dataset)
-            theirs, ours, lm_eval = [], [], []
+            runs = []
             for _ in range(RUNS):
-                theirs.append(by_aiohttp(url, asked))
-                ours.append(by_evald(rest, url, dataset))
-                if LM_EVAL.exists():
-                    lm_eval.append(by_lm_eval(url, path))
+                runs.append([by_aiohttp(url, asked), by_evald(rest, url, dataset)])
+                runs[-1] += by_lm_eval(url, path) if LM_EVAL.exists() else []
         with endpoint(SLOW) as url:
             slow = [by_evald(rest, url, dataset) for _ in range(RUNS)]
 
-    print(f"{CHATS} chats, {PARALLELISM} in flight, medians of {RUNS} runs in turns")
-    ideal = {s: CHATS * s / PARALLELISM for s in (FAST, SLOW)}
-    measured = {
-        "samples x latency / parallelism": [ideal[FAST]],
-        "bare aiohttp": theirs,
-        "evald, create to completed": ours,
-        "lm-eval, whole call": lm_eval,
-    }
-    middle = {name: statistics.median(runs) for name, runs in measured.items() if runs}
-    unit = middle["bare aiohttp"]
+    print(f"{CHATS} chats, {PARALLELISM} in flight, {RUNS} runs in turns")
+    ideal = {seconds: CHATS * seconds / PARALLELISM for seconds in (FAST, SLOW)}
+    columns = [[ideal[FAST]], *map(list, zip(*runs, strict=True))]
+    aiohttp_seconds = statistics.median(columns[1])
     table(
         [f"endpoint at {FAST * 1000:g} ms", "median", "least", "most", "/ bare aiohttp"],
         [
-            [name, f"{m:.2f} s", f"{min(runs):.2f} s", f"{max(runs):.2f} s", f"{m / unit:.2f}"]
-            for name, m in middle.items()
-            for runs in [measured[name]]
+            [name, *(f"{s:.2f} s" for s in (middle, min(column), max(column))), f"{ratio:.2f}"]
+            for name, column in zip(WHO, columns, strict=False)
+            for middle in [statistics.median(column)]
+            for ratio in [middle / aiohttp_seconds]
         ],
     )
-    evald = middle["evald, create to completed"]
-    judged("evald / bare aiohttp", statistics.median(pairwise(ours, theirs)), 1.3)
-    if lm_eval:
-        judged("evald / lm-eval", statistics.median(pairwise(ours, lm_eval)), 0.25)
-        print(f"evald is {middle['lm-eval, whole call'] / evald:.1f} times as fast as lm-eval")
+    judged("evald / bare aiohttp", statistics.median(ours / bare for bare, ours, *_ in runs), 1.3)
+    if LM_EVAL.exists():
+        ratio = statistics.median(ours / whole for _, ours, whole, _ in runs)
+        judged("evald / lm-eval's whole call", ratio, 0.25)
     else:
         print("lm-eval is not there to compare with; `make bench` installs it")
-    print(
-        f"endpoint at {SLOW * 1000:g} ms: {statistics.median(slow):.2f} s, of {ideal[SLOW]:.2f} s"
-    )
-    judged("evald / (samples x latency / parallelism)", statistics.median(slow) / ideal[SLOW], 1.1)
-
-
-def pairwise(ours: list[float], theirs: list[float]) -> list[float]:
-    """Ratios of runs that stood side by side."""
-    return [a / b for a, b in zip(ours, theirs, strict=True)]
+    middle = statistics.median(slow)
+    print(f"endpoint at {SLOW * 1000:g} ms: evald {middle:.2f} s, of {ideal[SLOW]:.2f} s")
+    judged("evald / (samples x latency / parallelism)", middle / ideal[SLOW], 1.1)
 
 
 if __name__ == "__main__":
