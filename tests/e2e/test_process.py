@@ -53,6 +53,13 @@ def await_gone(pids: list[int]) -> None:
         time.sleep(0.05)
 
 
+def await_log(service: Service, text: str) -> None:
+    deadline = time.monotonic() + 10
+    while text not in service.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_signal_drains_and_leaves_nothing(tmp_path: Path) -> None:
     service = Service(tmp_path, EVALD_GRACE_SECONDS="1")
     service.start()
@@ -76,6 +83,7 @@ def test_killed_server_takes_its_processes_along(tmp_path: Path) -> None:
 def test_server_ends_when_its_gateway_dies(tmp_path: Path) -> None:
     service = Service(tmp_path)
     service.start()
+    await_log(service, "evald is ready")  # until then it is a start that failed
     names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in children(service.pid)}
     (envoy,) = (pid for pid, name in names.items() if name.startswith("envoy"))
     os.kill(envoy, signal.SIGKILL)
