@@ -20,7 +20,7 @@ from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.envoy import Envoy
-from evald.errors import InvalidArgument, Violation
+from evald.errors import InvalidArgument, Unavailable, Violation
 from evald.executor.attempt import Attempt
 from evald.executor.executor import Executor
 from evald.executor.files import JobFiles
@@ -39,6 +39,7 @@ class App:
     """Everything that one server consists of, put together. `serve` runs it."""
 
     def __init__(self, settings: Settings) -> None:
+        load_plugins()
         self.settings = settings
         self.worker = Worker(settings.data_dir)
         self.store = Store(settings)
@@ -111,6 +112,16 @@ class App:
         await asyncio.gather(self.server.stop(grace), asyncio.to_thread(self.executor.stop, grace))
         self.store.close()
         self.worker.close()
+
+
+def load_plugins() -> None:
+    """Reads every flow and metric, so that a broken plugin shows now and not in a job. Raises
+    Unavailable."""
+    try:
+        registry.flows()
+        registry.metrics()
+    except Exception as e:
+        raise Unavailable(f"a plugin is broken: {e}") from e
 
 
 def check_config(config: Mapping[str, Any]) -> None:

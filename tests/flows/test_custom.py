@@ -145,7 +145,6 @@ def test_a_system_prompt_stands_first_unless_the_template_has_one(world: Any) ->
         ({}, "<t>a</t> b", "<t>a</t> b"),
         ({"end_token": "</t>"}, "<t>a</t> b ", "b"),
         ({"end_token": "</t>"}, "<t>a</t>b</t>c", "c"),
-        ({"end_token": "</t>"}, "<t>a", ""),
         ({"end_token": "</t>", "include_if_not_finished": True}, "<t>a", "<t>a"),
     ],
 )
@@ -156,6 +155,13 @@ def test_thoughts_are_left_out(
     model = {"prompt": {"reasoning_params": reasoning}}
     world.run(chat(), {"type": "model", "model": model})
     assert world.emit.samples[0].sample["output_text"] == answer
+
+
+def test_answer_that_never_came_is_no_score(world_of: Any, model_of: Any) -> None:
+    world = world_of(sets={"rows": [{"q": "x", "a": "x"}]}, model=model_of(lambda r: "<t>a"))
+    model = {"prompt": {"reasoning_params": {"end_token": "</t>"}}}
+    with pytest.raises(EvaluationError, match="the reply ended before '</t>'"):
+        world.run(chat(), {"type": "model", "model": model})
 
 
 def test_the_template_says_whether_it_is_a_chat(world_of: Any, model_of: Any) -> None:

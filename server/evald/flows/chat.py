@@ -95,7 +95,13 @@ class Asker:
         _, found, answer = text.rpartition(self._end_token)
         if found:
             return answer.strip()
-        return text if self._unfinished else ""
+        if self._unfinished:
+            return text
+        raise EvaluationError(
+            "response",
+            f"the reply ended before {self._end_token!r}: allow more max_tokens, or set "
+            "reasoning_params.include_if_not_finished",
+        )
 
 
 def model_task(

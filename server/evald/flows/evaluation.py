@@ -86,6 +86,7 @@ class Evaluation:
                 continue
             self._kept.add(kept.index)
             if kept.error is None:
+                self._reached = True
                 self._board.add(kept.scores, kept.parts)
             else:
                 self._board.add_error(kept.error["kind"], kept.error["message"])
@@ -137,4 +138,9 @@ class Evaluation:
         elif not self._reached:
             self._unreachable += 1
             if self._unreachable >= max(PATIENCE, self._task.parallelism):
-                self._board.give_up(self._task.name)
+                raise EvaluationError(
+                    error.kind,
+                    f"{error.message} (so did the first {self._unreachable} samples; the others "
+                    "were not tried)",
+                    task=self._task.name,
+                )
