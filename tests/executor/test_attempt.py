@@ -16,7 +16,7 @@ from evald.domain import ids
 from evald.domain.attempts import Claim
 from evald.domain.documents import Maker
 from evald.domain.states import FINAL
-from evald.errors import EvaluationError, InvalidArgument
+from evald.errors import EvaluationError, InvalidArgument, ResourceExhausted
 from evald.executor import events
 from evald.executor.attempt import Attempt
 from evald.executor.backend import ChildDied, JobSpec
@@ -309,6 +309,26 @@ def test_attempt_that_was_overtaken_writes_nothing_more(bench: Callable[..., Ben
     job = b.await_status(job_id, *FINAL)
     assert (job["status"], job["attempts"]) == ("completed", 2)
     assert b.store.samples.count(job_id) == 0
+
+
+def test_job_whose_attempt_could_not_give_it_back_is_rescued(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b = bench(complete, lease_seconds=0.6)
+    broken = iter([True, True])
+
+    def full(original: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*args: Any, **kwargs: Any) -> Any:
+            if next(broken, False):
+                raise ResourceExhausted("the database's disk is full")
+            return original(*args, **kwargs)
+
+        return write
+
+    monkeypatch.setattr(b.store.samples, "record", full(b.store.samples.record))
+    monkeypatch.setattr(b.store.queue, "release", full(b.store.queue.release))
+    job = b.await_status(b.create(), *FINAL)
+    assert (job["status"], job["attempts"]) == ("completed", 2)
 
 
 def test_drain_gives_jobs_back(bench: Callable[..., Bench]) -> None:

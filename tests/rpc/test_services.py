@@ -288,6 +288,27 @@ def test_streams_never_starve_unary_calls(stubs: Stubs) -> None:
         stream.cancel()
 
 
+@pytest.mark.parametrize(
+    ("method", "data"),
+    [
+        ("JobService/GetJob", b"\xff\xff\xff"),
+        ("JobService/DownloadJobLogs", b"\xff\xff\xff"),
+        ("JobService/CompareJobs", b"\xff\xff\xff"),
+    ],
+)
+def test_bytes_that_are_no_message_are_refused(
+    channel: grpc.Channel, method: str, data: bytes
+) -> None:
+    with pytest.raises(grpc.RpcError) as e:
+        list(channel.unary_stream(f"/evaluation.v1.{method}")(data))
+    assert e.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_samples_of_no_job_are_not_found(stubs: Stubs) -> None:
+    error, _ = error_of(stubs.jobs.ListJobSamples, job_service_pb2.ListJobSamplesRequest())
+    assert error.code() == grpc.StatusCode.NOT_FOUND
+
+
 def test_call_whose_time_is_over_is_not_begun(stubs: Stubs) -> None:
     with pytest.raises(grpc.RpcError) as e:
         stubs.jobs.CreateJob(new_job(), timeout=0.000001)

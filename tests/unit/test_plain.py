@@ -89,6 +89,12 @@ def test_nul_is_refused(document: dict[str, object]) -> None:
         to_document(to_message(document, target_pb2.Target))
 
 
+@pytest.mark.parametrize("time", [{"seconds": 253402300800}, {"nanos": -1}])
+def test_time_that_is_none_names_the_field(time: dict[str, int]) -> None:
+    with pytest.raises(InvalidArgument, match="created_at"):
+        to_document(target_pb2.Target(created_at=time))
+
+
 plain_values = st.recursive(
     st.none()
     | st.booleans()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from evald.clients.depth import MAX_DEPTH, is_too_deep
 from evald.errors import EvaluationError
 
 
@@ -24,13 +26,23 @@ def parse(body: bytes | bytearray) -> Reply:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as e:
-        raise _wrong(f"the body is not JSON ({e})") from e
+        document = _lenient(body, e)
+    if is_too_deep(document, body):
+        raise _wrong(f"it is nested more than {MAX_DEPTH} deep")
     try:
         choice = document["choices"][0]
         text = _text(choice)
     except (KeyError, IndexError, TypeError, AttributeError):
         raise _wrong(_complaint(document)) from None
     return Reply(text, document)
+
+
+def _lenient(body: bytes | bytearray, error: orjson.JSONDecodeError) -> Any:
+    """Reads what some servers write and JSON does not know: NaN, as a log probability."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise _wrong(f"the body is not JSON ({error})") from error
 
 
 def _text(choice: Mapping[str, Any]) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
-import ijson
 import orjson
 
+from evald.clients.array import Array, Malformed
+from evald.clients.depth import MAX_DEPTH, is_too_deep
 from evald.errors import EvaluationError
 
 Row = dict[str, Any]
@@ -23,7 +24,9 @@ FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv"
 """Format by a name's end, which `.gz` may follow."""
 
 ROW_LIMIT = 64 * 2**20
-"""Bytes that one line may have, so that a file without line ends cannot fill the memory."""
+"""Bytes that one row may have, so that a file without line ends cannot fill the memory."""
+
+TOO_DEEP = f"lists and objects are nested more than {MAX_DEPTH} deep"
 
 BOM = b"\xef\xbb\xbf"
 
@@ -89,6 +92,8 @@ def _object(line: bytes, place: str) -> Row:
         row = _lenient(line, place, e)
     if not isinstance(row, dict):
         raise _wrong(place, f"a row must be a JSON object, not {_kind(row)}")
+    if is_too_deep(row, line):
+        raise _wrong(place, TOO_DEEP)
     return row
 
 
@@ -103,37 +108,21 @@ def _lenient(line: bytes, place: str, error: orjson.JSONDecodeError) -> Any:
             else ""
         )
         raise _wrong(place, f"it is not JSON: {error.msg}, column {error.colno}{hint}") from None
+    except RecursionError:
+        raise _wrong(place, TOO_DEEP) from None
+    except ValueError as e:  # a number of thousands of digits
+        raise _wrong(place, f"it cannot be read: {e}") from None
 
 
 def _json(stream: BinaryIO, name: str) -> Iterator[Row]:
     number = 0
     try:
-        for number, row in enumerate(ijson.items(stream, "item", use_float=True), 1):
-            if not isinstance(row, dict):
-                place = f"{name}, item {number}"
-                raise _wrong(place, f"a row must be a JSON object, not {_kind(row)}")
+        for number, row in enumerate(Array(stream, ROW_LIMIT).objects(), 1):
+            if is_too_deep(row):
+                raise _wrong(f"{name}, item {number}", TOO_DEEP)
             yield row
-    except (ijson.JSONError, UnicodeDecodeError) as e:
-        place = _line(stream) or f"item {number + 1}"
-        reason = " ".join(str(e).split("\n")[0].split())
-        raise _wrong(f"{name}, {place}", f"it is not JSON: {reason}") from e
-
-
-def _line(stream: BinaryIO) -> str | None:
-    """Where a small JSON file is wrong: ijson does not say, so it is read once more."""
-    try:
-        stream.seek(0)
-        text = stream.read(16 * 2**20 + 1)
-        if len(text) <= 16 * 2**20:
-            json.loads(text)
-    except json.JSONDecodeError as e:
-        return f"line {e.lineno}"
-    except UnicodeDecodeError as e:
-        before = text[: e.start]
-        return f"line {before.count(10) + 1}"
-    except OSError:
-        pass
-    return None
+    except Malformed as e:
+        raise _wrong(f"{name}, {e.place}, item {number + 1}", str(e)) from None
 
 
 def _csv(stream: BinaryIO, name: str, delimiter: str) -> Iterator[Row]:

@@ -83,8 +83,11 @@ class JobQueue(Protocol):
     ) -> Claim | None:
         """Takes a waiting job, or answers None when somebody else was faster."""
 
-    def renew(self, worker: str, *, lease_seconds: float) -> dict[str, JobStatus]:
-        """Renews every lease of a worker; answers the state of each job that it still holds."""
+    def renew(self, fences: Sequence[Fence], *, lease_seconds: float) -> dict[str, JobStatus]:
+        """Renews the leases of attempts; answers the state of each job that is still held.
+
+        A lease whose attempt is not named runs out, so that its job is rescued.
+        """
 
     def finish(
         self,

@@ -180,7 +180,7 @@ class Jobs:
     def sample_page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
         """The samples of `job_id`, of its `task` if given. Raises NotFound or InvalidArgument."""
         query = ListQuery.parse(request, SORTS)
-        return query, self._samples.page(request["job_id"], request.get("task"), query)
+        return query, self._samples.page(request.get("job_id", ""), request.get("task"), query)
 
     def _part(self, document: Document, key: str, entities: Entities, prefix: str) -> Document:
         """The target or config of a job, by reference or inline."""

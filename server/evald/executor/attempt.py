@@ -212,10 +212,10 @@ class Attempt:
         return self._queue.finish(self.fence, status, task_status=self._task_status(status), **said)
 
     def _task_status(self, status: JobStatus) -> dict[str, str]:
-        """A task that was under way when the job failed has failed too."""
+        """Tasks that had not ended when the job failed have failed too."""
         states = dict(self._standing.task_status)
         if status == JobStatus.FAILED:
-            states = {t: "failed" if s == "running" else s for t, s in states.items()}
+            states = {t: s if s == "completed" else "failed" for t, s in states.items()}
         return states
 
 

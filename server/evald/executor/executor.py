@@ -189,7 +189,8 @@ class Executor:
                 log.error("keeping failed", exc_info=e)
 
     def _keep(self, attempts: list[Attempt]) -> None:
-        held = self._queue.renew(self._worker, lease_seconds=self._lease_seconds)
+        fences = [attempt.fence for attempt in attempts]
+        held = self._queue.renew(fences, lease_seconds=self._lease_seconds)
         for attempt in attempts:
             match held.get(attempt.job_id):
                 case None:

@@ -9,10 +9,11 @@ from uuid import uuid4
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from evald import deadline
-from evald.errors import EvaldError, ResourceExhausted
+from evald.errors import EvaldError, InvalidArgument, ResourceExhausted
 from evald.rpc.errors import to_status
 
 log = structlog.get_logger()
@@ -44,14 +45,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return handler
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(call.method, handler.unary_unary),
-                handler.request_deserializer,
+                self._unary(call.method, decoding(handler, handler.unary_unary)),
+                None,
                 handler.response_serializer,
             )
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
-                self._stream(call.method, handler.unary_stream),
-                handler.request_deserializer,
+                self._stream(call.method, decoding(handler, handler.unary_stream)),
+                None,
                 handler.response_serializer,
             )
         raise NotImplementedError(f"{call.method} streams requests")
@@ -92,6 +93,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     await context.abort(status.code, status.details)
 
         return wrapped
+
+
+def decoding(handler: Any, answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A method that is given the bytes of its request: what gRPC says of bytes that are no message
+    is not what the error table says."""
+
+    def decoded(data: bytes, context: Any) -> Any:
+        try:
+            request = handler.request_deserializer(data)
+        except DecodeError:
+            raise InvalidArgument("the request is not a message of this method") from None
+        return answer(request, context)
+
+    return decoded
 
 
 class Call:

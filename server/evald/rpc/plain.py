@@ -108,9 +108,12 @@ def _to_plain(field: FieldDescriptor, value: Any) -> Any:
         return _enum_text(field.name, field.enum_type, value)
     match value:
         case timestamp_pb2.Timestamp():
-            return value.ToDatetime().isoformat(timespec="microseconds")
+            try:
+                return value.ToDatetime().isoformat(timespec="microseconds")
+            except ValueError as e:
+                raise InvalidArgument.of(field.name, str(e)) from None
         case struct_pb2.Struct() | struct_pb2.Value() | struct_pb2.ListValue():
-            return _plain_value(value)
+            return _plain_value(value, field.name)
         case Message():
             return to_document(value)
     return _storable(value, field.name) if isinstance(value, str) else value
@@ -123,21 +126,24 @@ def _storable(text: str, field: str) -> str:
     return text
 
 
-def _plain_value(value: Any) -> Any:
+def _plain_value(value: Any, field: str) -> Any:
     """A Struct, Value or ListValue as Python values; whole numbers become ints again."""
     match value:
         case struct_pb2.Struct():
-            return {_storable(k, "key"): _plain_value(v) for k, v in value.fields.items()}
+            return {
+                _storable(k, field): _plain_value(v, f"{field}.{k}")
+                for k, v in value.fields.items()
+            }
         case struct_pb2.ListValue():
-            return [_plain_value(v) for v in value.values]
+            return [_plain_value(v, field) for v in value.values]
     kind = value.WhichOneof("kind")
     if kind in {"struct_value", "list_value"}:
-        return _plain_value(getattr(value, kind))
+        return _plain_value(getattr(value, kind), field)
     if kind == "number_value":
         number = value.number_value
         return int(number) if number.is_integer() and abs(number) <= EXACT else number
     if kind == "string_value":
-        return _storable(value.string_value, "value")
+        return _storable(value.string_value, field)
     return None if kind in {"null_value", None} else getattr(value, kind)
 
 

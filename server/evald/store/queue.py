@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, false, or_, select, update
 from sqlmodel import Session, col
 
 from evald.domain import ids
@@ -97,9 +97,13 @@ class Queue:
             for row in rows:
                 enter(session, row, JobStatus.PENDING)
 
-    def renew(self, worker: str, *, lease_seconds: float) -> dict[str, JobStatus]:
-        """Renews every lease of a worker; answers the state of each job that it still holds."""
-        held = (col(JobRow.worker) == worker, col(JobRow.status).in_(HELD))
+    def renew(self, fences: Sequence[Fence], *, lease_seconds: float) -> dict[str, JobStatus]:
+        """Renews the leases of attempts; answers the state of each job that is still held."""
+        ours = [
+            and_(JobRow.id == f.job_id, JobRow.attempt == f.attempt, JobRow.worker == f.worker)
+            for f in fences
+        ]
+        held = (or_(false(), *ours), col(JobRow.status).in_(HELD))
         with self._database.write() as session:
             session.execute(update(JobRow).where(*held).values(lease_until=epoch() + lease_seconds))
             rows = session.execute(select(JobRow.id, JobRow.status).where(*held))
