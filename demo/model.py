@@ -10,6 +10,8 @@ import contextlib
 import importlib.util
 import os
 import select
+import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -100,7 +102,10 @@ def main() -> None:
     server = xllamacpp.Server(params)
     print(f"{server.listening_address}/v1", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
-        sys.stdin.read()
+        if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+            sys.stdin.read()  # whoever started it ends it by closing the pipe, or by dying
+        else:
+            signal.pause()
     os._exit(0)  # the server has no stop, and its threads would outlive this one
 
 

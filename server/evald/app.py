@@ -170,7 +170,11 @@ async def run(settings: Settings, *, gateway: bool) -> int:
         if gateway:
             envoy = Envoy(settings, grpc_port=port, log_path=settings.data_dir / "envoy.log")
             await asyncio.to_thread(envoy.start)
-        log.info("evald is ready", **addresses(settings, port, gateway=gateway))
+        log.info(
+            "evald is ready",
+            **addresses(settings, port, gateway=gateway),
+            data_dir=str(settings.data_dir.resolve()),
+        )
         while not ending.is_set():
             if envoy is not None and not envoy.alive:
                 log.error("the gateway died", log=str(settings.data_dir / "envoy.log"))

@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="command", required=True)
 
     place = argparse.ArgumentParser(add_help=False)
-    place.add_argument("--data-dir", type=Path, help="folder of everything that evald keeps")
+    place.add_argument(
+        "--data-dir", type=Path, help="folder of everything that evald keeps (default: .evald)"
+    )
     listen = argparse.ArgumentParser(add_help=False, parents=[place])
     listen.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     listen.add_argument("--grpc-port", type=int, help="port of the gRPC server (default: 50051)")
@@ -51,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--rest-port", type=int, help="port of the REST gateway (default: 7331)")
     up.set_defaults(run=_up)
 
-    serve = commands.add_parser("serve", parents=[listen], help="run the gRPC server alone")
+    serve = commands.add_parser(
+        "serve", parents=[listen], help="run the gRPC server and the executor, without REST"
+    )
     serve.set_defaults(run=_serve)
 
     datasets = commands.add_parser("datasets", help="keep data sets in the embedded store")
@@ -60,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
         "put",
         parents=[place],
         help="store files as a data set, readable as hf://datasets/NAMESPACE/NAME",
+        description="Stores files in the data dir, which must be the server's. Files of the same "
+        "names are replaced, others stay.",
     )
     put.add_argument("name", metavar="NAMESPACE/NAME")
     put.add_argument("files", metavar="FILE", nargs="+", type=Path)
@@ -80,7 +86,10 @@ def _serve(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _put(settings: Settings, given: argparse.Namespace) -> int:
-    from evald.clients.embedded import put
+    from evald.clients.embedded import folder_of, put
 
     print(put(settings.data_dir, given.name, given.files))
+    folder = folder_of(settings.data_dir.resolve(), given.name)
+    names = ", ".join(sorted(file.name for file in folder.iterdir()))
+    print(f"{folder} holds {names}", file=sys.stderr)
     return 0

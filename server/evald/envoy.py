@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import json
 import os
@@ -89,6 +90,7 @@ class Envoy:
     ) -> None:
         """Describe a process that serves REST from the gRPC server; nothing is started yet."""
         host = _ip(settings.host)
+        self._listen = Address(host, settings.rest_port)
         self._rest = Address(_reachable(host), settings.rest_port)
         self._log_path = log_path
         # Comes back with /health, so that another process on the port is not taken for this one.
@@ -107,6 +109,10 @@ class Envoy:
 
         Raises Unavailable when that does not happen, and leaves no process behind.
         """
+        if is_taken(self._listen):
+            raise Unavailable(
+                f"port {self._listen.port} is taken; choose another one with --rest-port"
+            )
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("ab") as log:
             beginning = log.tell()
@@ -161,6 +167,18 @@ class Envoy:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def is_taken(address: Address) -> bool:
+    """Whether somebody listens there already."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as e:
+            return e.errno == errno.EADDRINUSE
+    return False
 
 
 def _ip(host: str) -> str:

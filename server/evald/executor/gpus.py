@@ -98,7 +98,9 @@ class Gpus:
         """Raises InvalidArgument when `n` devices could never be had here."""
         if n > len(self.devices):
             raise InvalidArgument.of(
-                "params.gpus", f"{n} GPUs are asked for, and this server has {len(self.devices)}"
+                "params.gpus",
+                f"{n} GPUs are asked for, and this server has {len(self.devices)}: ask for fewer, "
+                "or let EVALD_GPUS simulate some",
             )
 
 

@@ -49,9 +49,11 @@ async def evaluate(tasks: list[Task], context: FlowContext) -> dict[str, Any]:
         try:
             await Evaluation(task, context, progress).run()
             results[task.name] = task.scoreboard.result(task.name)
-        except BaseException:
+        except Exception:
             context.emit.task(task.name, "failed")
             raise
+        if said := task.scoreboard.complaint:
+            context.emit.log("warning", f"task {task.name}: {said}")
         context.emit.task(task.name, "completed")
     return results
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evald.errors import InvalidArgument, Violation
 
@@ -52,14 +53,33 @@ class EvaluationParams(BaseModel):
 
 
 def parse(kind: type[P], params: Any, field: str) -> P:
-    """Reads params. Raises InvalidArgument with a path below `field` for each that is wrong."""
+    """Reads params. Raises InvalidArgument with a path below `field` for each that is wrong.
+
+    Keys that are not known are left alone, for clients send more than a flow reads; but one that
+    looks like a slip of the pen for a known one is refused.
+    """
+    given = params if params is not None else {}
+    if slips := list(_slips(kind, given, field)):
+        raise refuse(slips)
     try:
-        return kind.model_validate(params if params is not None else {})
+        return kind.model_validate(given)
     except ValidationError as e:
         raise refuse(
             Violation(".".join([field, *map(str, error["loc"])]), error["msg"])
             for error in e.errors(include_url=False)
         ) from None
+
+
+def _slips(kind: type[BaseModel], params: Any, field: str) -> Iterator[Violation]:
+    known = set(kind.model_fields)
+    for info in kind.model_fields.values():
+        if isinstance(info.validation_alias, AliasChoices):
+            known |= {str(choice) for choice in info.validation_alias.choices}
+    for key in params if isinstance(params, Mapping) else ():
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        if near and key not in known:
+            message = f"Unknown field {key!r}; did you mean {near[0]!r}?"
+            yield Violation(f"{field}.{key}", message)
 
 
 def refuse(violations: Iterable[Violation]) -> InvalidArgument:

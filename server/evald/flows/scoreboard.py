@@ -99,12 +99,24 @@ class Scoreboard:
         errors = {kind: messages.total() for kind, messages in self._errors.items()}
         return {"metrics": metrics} | ({"data": {"errors": errors}} if errors else {})
 
+    @property
+    def complaint(self) -> str | None:
+        """The most common error of the samples, and how many have it; None when there is none."""
+        if not self._errors:
+            return None
+        kind, message, count = self._commonest()
+        return f"{self.failed} of {self._samples} samples failed; {count} with {kind}: {message}"
+
     def give_up(self, task: str) -> None:
         """Raises the most common error of the task's samples."""
-        kind, messages = max(self._errors.items(), key=lambda entry: entry[1].total())
-        message, _ = messages.most_common(1)[0]
-        counts = f"{messages.total()} of {self._samples} samples failed so"
+        kind, message, count = self._commonest()
+        counts = f"{count} of {self._samples} samples failed so"
         raise EvaluationError(kind, f"{message} ({counts})", task=task)
+
+    def _commonest(self) -> tuple[str, str, int]:
+        """The most common kind of error, its most common message, and how often it came."""
+        kind, messages = max(self._errors.items(), key=lambda entry: entry[1].total())
+        return kind, messages.most_common(1)[0][0], messages.total()
 
     def _scores(self, name: str) -> dict[str, Any]:
         scores: dict[str, Any] = {}
