@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct behind an OpenAI-compatible server, on the CPU.
 
-`python -m demo.model` prints its URL and serves until its standard input closes.
+`python -m demo.model` prints its URL and serves until Ctrl-C or SIGTERM ends it.
 """
 
 from __future__ import annotations
