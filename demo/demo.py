@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import sys
 import textwrap
 import time
@@ -23,6 +24,8 @@ import requests
 
 from demo import questions
 from demo.model import AT_ONCE, NAME, ROOT, Model
+from evald.errors import Unavailable
+from evald.worker import Worker
 from evaluation.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 from tests.service import Service
 
@@ -31,6 +34,7 @@ NAMESPACE = "demo"
 ENDED = {"completed", "failed", "cancelled"}
 MAX_TOKENS = 40
 JOB_SECONDS = 600
+LOG_LINES = 5
 
 
 class DemoError(Exception):
@@ -138,37 +142,51 @@ def similarity(files_url: str) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(folder: Path = FOLDER) -> None:
     """Runs the demo; ends with status 1 and a message when something goes wrong."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)
     start = time.monotonic()
     try:
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        FOLDER.mkdir()
-        run()
+        clear(folder)
+        run(folder)
     except KeyboardInterrupt:
         sys.exit("\ndemo: interrupted; everything that it started has been stopped")
-    except (DemoError, RuntimeError, OSError, grpc.RpcError) as e:
-        sys.exit(f"\ndemo: {e}\nThe logs are in {shown(FOLDER)}/*.log")
+    except RuntimeError as e:  # of a start, with its log
+        sys.exit(f"\ndemo: {e}")
+    except (DemoError, OSError, subprocess.SubprocessError, grpc.RpcError) as e:
+        sys.exit(f"\ndemo: {e}\n{ends_of_logs(folder)}")
     print(
         f"\nDone in {time.monotonic() - start:.1f} s; everything that was started has been stopped."
     )
 
 
-def run() -> None:
+def clear(folder: Path) -> None:
+    """Removes what the last demo left. Raises RuntimeError while an evald runs on it."""
+    if folder.exists():
+        try:
+            Worker(folder).close()
+        except Unavailable as e:
+            raise RuntimeError(f"an evald runs on {shown(folder)}; end it first") from e
+        shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def run(folder: Path) -> None:
     """The demo itself."""
     with ExitStack() as started:
         with phase(f"Start {NAME} behind an OpenAI-compatible endpoint, on the CPU"):
-            model = started.enter_context(Model(FOLDER / "model.log"))
+            model = started.enter_context(Model(folder / "model.log"))
             say(model.url)
         with phase("Start evald: gRPC server, executor and REST gateway"):
-            service = started.enter_context(Service(FOLDER, EVALD_GRACE_SECONDS="1"))
+            service = started.enter_context(Service(folder, EVALD_GRACE_SECONDS="1"))
             say(f"REST {service.rest}, gRPC {service.grpc}")
         rest = Rest(service)
 
         with phase("Store a data set"):
-            count = questions.write(FOLDER / "questions.jsonl")
-            files_url = put(service, "mt-bench", FOLDER / "questions.jsonl")
+            count = questions.write(folder / "questions.jsonl")
+            files_url = put(service, "mt-bench", folder / "questions.jsonl")
             say(f"{count} questions of MT-Bench with reference answers: {files_url}")
         with phase("Create a target and a config over REST"):
             for path, body in (("/targets", target(model)), ("/configs", config(files_url))):
@@ -186,14 +204,14 @@ def run() -> None:
             show_scores(result)
             if errors := (result["tasks"]["qa"].get("data") or {}).get("errors"):
                 raise DemoError(f"some chats failed: {errors}; is the model still there?")
-            archive = FOLDER / f"{job_id}.zip"
+            archive = folder / f"{job_id}.zip"
             archive.write_bytes(rest.fetch("GET", f"/jobs/{job_id}/download-results").content)
             with zipfile.ZipFile(archive) as opened:
                 samples = json.loads(opened.read("results.json"))["qa"]
             show_samples(samples)
         with phase("Score the same answers again, as cached outputs: no model is asked"):
-            write_answers(samples, FOLDER / "answers.json")
-            files_url = put(service, "answers", FOLDER / "answers.json")
+            write_answers(samples, folder / "answers.json")
+            files_url = put(service, "answers", folder / "answers.json")
             again = rest("POST", "/jobs", similarity(files_url))["id"]
             rest.finish(again)
             show_scores(rest("GET", f"/jobs/{again}/results"))
@@ -268,6 +286,7 @@ def scores_line(sample: dict[str, Any]) -> str:
 
 def show_what_is_left(job_id: str, model: Model, archive: Path) -> None:
     """Says where the files are, and how to make the same calls by gRPC."""
+    folder = archive.parent
     port = model.url.rsplit(":", 1)[1].split("/")[0]
     service = "evaluation.v1"
     calls = [
@@ -289,14 +308,23 @@ def show_what_is_left(job_id: str, model: Model, archive: Path) -> None:
     ]
     print("\nWhat is left")
     say(f"{shown(archive)}: results.json, result.json, config, target and log of the job")
-    say(f"{shown(FOLDER)}: database, data sets and results; the next demo starts afresh")
+    say(f"{shown(folder)}: database, data sets and results; the next demo starts afresh")
     print("\nThe same by gRPC: start both again, each in a terminal of its own (Ctrl-C ends it),")
     say(f".venv/bin/python -m demo.model --port {port}")
-    say(f".venv/bin/evald up --data-dir {shown(FOLDER)}")
+    say(f".venv/bin/evald up --data-dir {shown(folder)}")
     print("and call")
     say("grpcurl -plaintext 127.0.0.1:50051 list")
     for method, body in calls:
         say(f"grpcurl -plaintext -d '{json.dumps(body)}' 127.0.0.1:50051 {service}.{method}")
+
+
+def ends_of_logs(folder: Path) -> str:
+    """The last lines of each log."""
+    ends = []
+    for log in sorted(folder.glob("*.log")):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+        ends.append("\n  ".join([f"The end of {shown(log)}:", *lines]))
+    return "\n".join(ends)
 
 
 @contextmanager
@@ -316,8 +344,8 @@ def say(text: str, *, same_line: bool = False) -> None:
 
 
 def shown(path: Path) -> str:
-    """A path of the project as messages show it."""
-    return str(path.relative_to(ROOT))
+    """A path as messages show it: from the project's root when it lies there."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 if __name__ == "__main__":

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.commands import bash, python
 from tests.endpoint import Endpoint
 from tests.service import Service
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-BIN = Path(sys.executable).parent
-
-GRPCURL = """
-grpcurl() {  # by buf, which the tests have
-  shift
-  local data=()
-  if [ "$1" = -d ]; then data=(--data "$2"); shift 2; fi
-  if [ "$2" = list ]; then set -- "$1" "" --list-methods; fi
-  buf curl --protocol grpc --http2-prior-knowledge "${data[@]}" "http://$1/$2" "${@:3}"
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +39,8 @@ def run(heading: str, service: Service, folder: Path, model: str = "") -> str:
         ("http://localhost:8000/v1", model),
     ):
         text = text.replace(written, meant)
-    command = {"python": [sys.executable, "-c", text], "bash": ["bash", "-euc", GRPCURL + text]}
-    variables = {"PATH": f"{BIN}:{os.environ['PATH']}", "EVALD_DATA_DIR": str(service.data_dir)}
-    done = subprocess.run(
-        command[language],
-        cwd=folder,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    runs = {"python": python, "bash": bash}
+    return runs[language](text, folder, EVALD_DATA_DIR=str(service.data_dir))
 
 
 def test_curl(service: Service, tmp_path: Path) -> None:
