@@ -20,7 +20,8 @@ for _, message in pairs(schema.messages) do
     field.key = field.rest or field.name
     message.by_name[field.name] = field
     local twin = message.by_key[field.key]
-    if not twin then
+    if field.grpc_only then -- REST does not know it
+    elseif not twin then
       message.by_key[field.key] = field
       table.insert(message.keys, field.key)
     else

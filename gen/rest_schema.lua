@@ -327,6 +327,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.ConfigFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.ConfigSearch", presence = true},
+        {name = "page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.ConfigFilter"] = {
@@ -382,6 +383,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.ConfigFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.ConfigSearch", presence = true},
+        {name = "next_page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.Pagination"] = {
@@ -571,6 +573,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.TargetFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.TargetSearch", presence = true},
+        {name = "page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.TargetFilter"] = {
@@ -619,6 +622,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.TargetFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.TargetSearch", presence = true},
+        {name = "next_page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.GetTargetRequest"] = {fields = {{name = "namespace", kind = "string"}, {name = "name", kind = "string"}}},
@@ -703,6 +707,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.JobFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.JobSearch", presence = true},
+        {name = "page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.JobFilter"] = {
@@ -763,6 +768,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.JobFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.JobSearch", presence = true},
+        {name = "next_page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.GetJobRequest"] = {fields = {{name = "job_id", kind = "string"}}},
@@ -829,6 +835,7 @@ return {
         {name = "task", kind = "string", presence = true},
         {name = "page", kind = "int32", presence = true},
         {name = "page_size", kind = "int32", presence = true},
+        {name = "page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.ListJobSamplesResponse"] = {
@@ -836,6 +843,7 @@ return {
         {name = "object", kind = "string"},
         {name = "data", kind = "message", type = "evaluation.v1.Sample", repeated = true},
         {name = "pagination", kind = "message", type = "evaluation.v1.Pagination", presence = true},
+        {name = "next_page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.Sample"] = {
@@ -848,13 +856,22 @@ return {
         {name = "error", kind = "message", type = "evaluation.v1.JobError", presence = true},
       },
     },
-    ["evaluation.v1.WatchJobRequest"] = {fields = {{name = "job_id", kind = "string"}, {name = "after_revision", kind = "int32", presence = true}}},
+    ["evaluation.v1.WatchJobRequest"] = {
+      fields = {
+        {name = "job_id", kind = "string"},
+        {name = "after_revision", kind = "int32", presence = true},
+        {name = "heartbeat_seconds", kind = "int32", presence = true},
+      },
+    },
     ["evaluation.v1.JobEvent"] = {
       fields = {
         {name = "revision", kind = "int32"},
         {name = "at", kind = "timestamp", presence = true},
         {name = "status", kind = "enum", type = "evaluation.v1.JobStatus"},
         {name = "status_details", kind = "message", type = "evaluation.v1.JobStatusDetails", presence = true},
+        {name = "type", kind = "enum", type = "evaluation.v1.JobEventType"},
+        {name = "attempt", kind = "int32"},
+        {name = "error", kind = "message", type = "evaluation.v1.JobError", presence = true},
       },
     },
     ["evaluation.v1.CompareJobsRequest"] = {fields = {{name = "baseline_job_id", kind = "string"}, {name = "candidate_job_id", kind = "string"}}},
@@ -868,6 +885,13 @@ return {
         {name = "baseline_mean", kind = "double"},
         {name = "candidate_mean", kind = "double"},
         {name = "p_value", kind = "double", presence = true},
+        {name = "difference", kind = "double"},
+        {name = "stderr", kind = "double", presence = true},
+        {name = "interval_low", kind = "double", presence = true},
+        {name = "interval_high", kind = "double", presence = true},
+        {name = "wins", kind = "int32"},
+        {name = "losses", kind = "int32"},
+        {name = "ties", kind = "int32"},
       },
     },
     ["evaluation.v1.EvaluateLiveRequest"] = {fields = {{name = "job", kind = "message", type = "evaluation.v1.Job", presence = true}}},
@@ -879,7 +903,13 @@ return {
         {name = "logs", kind = "string", map = true},
       },
     },
-    ["evaluation.v1.CreateResultRequest"] = {fields = {{name = "result", kind = "message", type = "evaluation.v1.Result", presence = true}}},
+    ["evaluation.v1.CreateResultRequest"] = {
+      fields = {
+        {name = "result", kind = "message", type = "evaluation.v1.Result", presence = true},
+        {name = "request_id", kind = "string", presence = true},
+        {name = "validate_only", kind = "bool", presence = true},
+      },
+    },
     ["evaluation.v1.ListResultsRequest"] = {
       fields = {
         {name = "page", kind = "int32", presence = true},
@@ -887,6 +917,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.ResultFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.ResultSearch", presence = true},
+        {name = "page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.ResultFilter"] = {fields = {{name = "job_id", kind = "string", presence = true}}},
@@ -914,6 +945,7 @@ return {
         {name = "sort", kind = "string", presence = true},
         {name = "filter", kind = "message", type = "evaluation.v1.ResultFilter", presence = true},
         {name = "search", kind = "message", type = "evaluation.v1.ResultSearch", presence = true},
+        {name = "next_page_token", kind = "string", presence = true, grpc_only = true},
       },
     },
     ["evaluation.v1.GetResultRequest"] = {fields = {{name = "result_id", kind = "string"}}},
@@ -960,6 +992,13 @@ return {
       {"TASK_STATUS_RUNNING", "running"},
       {"TASK_STATUS_COMPLETED", "completed"},
       {"TASK_STATUS_FAILED", "failed"},
+    },
+    ["evaluation.v1.JobEventType"] = {
+      {"JOB_EVENT_TYPE_UNSPECIFIED", "unspecified"},
+      {"JOB_EVENT_TYPE_SNAPSHOT", "snapshot"},
+      {"JOB_EVENT_TYPE_STATE", "state"},
+      {"JOB_EVENT_TYPE_PROGRESS", "progress"},
+      {"JOB_EVENT_TYPE_HEARTBEAT", "heartbeat"},
     },
   },
 }

@@ -103,6 +103,7 @@ class Schema:
         entry["unset"] = "" if unset == "unspecified" else unset
         entry["empty_is_unset"] = rest.empty_is_unset
         entry["pairs"] = rest.pairs
+        entry["grpc_only"] = rest.grpc_only
         return entry
 
     def value(self, field: FieldDescriptor) -> dict[str, Any]:

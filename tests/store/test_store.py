@@ -262,10 +262,10 @@ def test_deleted_job_takes_everything_along(store: Store) -> None:
 
 
 def test_request_id_makes_create_idempotent(store: Store) -> None:
-    first = job(store, request_id="r", request_digest="d")
-    assert job(store, request_id="r", request_digest="d")["id"] == first["id"]
+    first = job(store, request_key="r", request_digest="d")
+    assert job(store, request_key="r", request_digest="d")["id"] == first["id"]
     with pytest.raises(Conflict, match=first["id"]):
-        job(store, request_id="r", request_digest="other")
+        job(store, request_key="r", request_digest="other")
 
 
 def test_only_created_jobs_are_held(store: Store) -> None:

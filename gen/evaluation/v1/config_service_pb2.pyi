@@ -22,34 +22,38 @@ class CreateConfigRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[_config_pb2.Config, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class ListConfigsRequest(_message.Message):
-    __slots__ = ("page", "page_size", "sort", "filter", "search")
+    __slots__ = ("page", "page_size", "sort", "filter", "search", "page_token")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     page: int
     page_size: int
     sort: str
     filter: ConfigFilter
     search: ConfigSearch
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ConfigFilter, _Mapping]] = ..., search: _Optional[_Union[ConfigSearch, _Mapping]] = ...) -> None: ...
+    page_token: str
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ConfigFilter, _Mapping]] = ..., search: _Optional[_Union[ConfigSearch, _Mapping]] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListConfigsResponse(_message.Message):
-    __slots__ = ("object", "data", "pagination", "sort", "filter", "search")
+    __slots__ = ("object", "data", "pagination", "sort", "filter", "search", "next_page_token")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     PAGINATION_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     object: str
     data: _containers.RepeatedCompositeFieldContainer[_config_pb2.Config]
     pagination: _page_pb2.Pagination
     sort: str
     filter: ConfigFilter
     search: ConfigSearch
-    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_config_pb2.Config, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ConfigFilter, _Mapping]] = ..., search: _Optional[_Union[ConfigSearch, _Mapping]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_config_pb2.Config, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ConfigFilter, _Mapping]] = ..., search: _Optional[_Union[ConfigSearch, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ConfigFilter(_message.Message):
     __slots__ = ("namespace", "name", "project", "type", "created_at", "inline_created_at", "custom_fields")

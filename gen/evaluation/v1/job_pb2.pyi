@@ -35,6 +35,14 @@ class TaskStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_STATUS_RUNNING: _ClassVar[TaskStatus]
     TASK_STATUS_COMPLETED: _ClassVar[TaskStatus]
     TASK_STATUS_FAILED: _ClassVar[TaskStatus]
+
+class JobEventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_EVENT_TYPE_UNSPECIFIED: _ClassVar[JobEventType]
+    JOB_EVENT_TYPE_SNAPSHOT: _ClassVar[JobEventType]
+    JOB_EVENT_TYPE_STATE: _ClassVar[JobEventType]
+    JOB_EVENT_TYPE_PROGRESS: _ClassVar[JobEventType]
+    JOB_EVENT_TYPE_HEARTBEAT: _ClassVar[JobEventType]
 JOB_STATUS_UNSPECIFIED: JobStatus
 JOB_STATUS_CREATED: JobStatus
 JOB_STATUS_PENDING: JobStatus
@@ -50,6 +58,11 @@ TASK_STATUS_PENDING: TaskStatus
 TASK_STATUS_RUNNING: TaskStatus
 TASK_STATUS_COMPLETED: TaskStatus
 TASK_STATUS_FAILED: TaskStatus
+JOB_EVENT_TYPE_UNSPECIFIED: JobEventType
+JOB_EVENT_TYPE_SNAPSHOT: JobEventType
+JOB_EVENT_TYPE_STATE: JobEventType
+JOB_EVENT_TYPE_PROGRESS: JobEventType
+JOB_EVENT_TYPE_HEARTBEAT: JobEventType
 
 class Job(_message.Message):
     __slots__ = ("id", "namespace", "description", "project", "created_at", "updated_at", "custom_fields", "ownership", "target", "inline_target", "config", "inline_config", "result", "output_files_url", "status", "status_details", "error", "state_history", "attempts", "max_runtime")
@@ -141,16 +154,22 @@ class StateChange(_message.Message):
     def __init__(self, status: _Optional[_Union[JobStatus, str]] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("revision", "at", "status", "status_details")
+    __slots__ = ("revision", "at", "status", "status_details", "type", "attempt", "error")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STATUS_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     revision: int
     at: _timestamp_pb2.Timestamp
     status: JobStatus
     status_details: JobStatusDetails
-    def __init__(self, revision: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[JobStatus, str]] = ..., status_details: _Optional[_Union[JobStatusDetails, _Mapping]] = ...) -> None: ...
+    type: JobEventType
+    attempt: int
+    error: JobError
+    def __init__(self, revision: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[JobStatus, str]] = ..., status_details: _Optional[_Union[JobStatusDetails, _Mapping]] = ..., type: _Optional[_Union[JobEventType, str]] = ..., attempt: _Optional[int] = ..., error: _Optional[_Union[JobError, _Mapping]] = ...) -> None: ...
 
 class Sample(_message.Message):
     __slots__ = ("task", "index", "item", "sample", "metrics", "error")

@@ -26,34 +26,38 @@ class CreateJobRequest(_message.Message):
     def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
-    __slots__ = ("page", "page_size", "sort", "filter", "search")
+    __slots__ = ("page", "page_size", "sort", "filter", "search", "page_token")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     page: int
     page_size: int
     sort: str
     filter: JobFilter
     search: JobSearch
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., search: _Optional[_Union[JobSearch, _Mapping]] = ...) -> None: ...
+    page_token: str
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., search: _Optional[_Union[JobSearch, _Mapping]] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
-    __slots__ = ("object", "data", "pagination", "sort", "filter", "search")
+    __slots__ = ("object", "data", "pagination", "sort", "filter", "search", "next_page_token")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     PAGINATION_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     object: str
     data: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
     pagination: _page_pb2.Pagination
     sort: str
     filter: JobFilter
     search: JobSearch
-    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., search: _Optional[_Union[JobSearch, _Mapping]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., search: _Optional[_Union[JobSearch, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class JobFilter(_message.Message):
     __slots__ = ("namespace", "project", "status", "created_at", "inline_created_at", "custom_fields", "target", "inline_target", "config", "inline_config")
@@ -154,34 +158,40 @@ class DownloadJobLogsRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ...) -> None: ...
 
 class ListJobSamplesRequest(_message.Message):
-    __slots__ = ("job_id", "task", "page", "page_size")
+    __slots__ = ("job_id", "task", "page", "page_size", "page_token")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     task: str
     page: int
     page_size: int
-    def __init__(self, job_id: _Optional[str] = ..., task: _Optional[str] = ..., page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
+    page_token: str
+    def __init__(self, job_id: _Optional[str] = ..., task: _Optional[str] = ..., page: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListJobSamplesResponse(_message.Message):
-    __slots__ = ("object", "data", "pagination")
+    __slots__ = ("object", "data", "pagination", "next_page_token")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     PAGINATION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     object: str
     data: _containers.RepeatedCompositeFieldContainer[_job_pb2.Sample]
     pagination: _page_pb2.Pagination
-    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_job_pb2.Sample, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_job_pb2.Sample, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchJobRequest(_message.Message):
-    __slots__ = ("job_id", "after_revision")
+    __slots__ = ("job_id", "after_revision", "heartbeat_seconds")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     AFTER_REVISION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     after_revision: int
-    def __init__(self, job_id: _Optional[str] = ..., after_revision: _Optional[int] = ...) -> None: ...
+    heartbeat_seconds: int
+    def __init__(self, job_id: _Optional[str] = ..., after_revision: _Optional[int] = ..., heartbeat_seconds: _Optional[int] = ...) -> None: ...
 
 class CompareJobsRequest(_message.Message):
     __slots__ = ("baseline_job_id", "candidate_job_id")
@@ -198,7 +208,7 @@ class CompareJobsResponse(_message.Message):
     def __init__(self, comparisons: _Optional[_Iterable[_Union[ScoreComparison, _Mapping]]] = ...) -> None: ...
 
 class ScoreComparison(_message.Message):
-    __slots__ = ("task", "metric", "score", "pairs", "baseline_mean", "candidate_mean", "p_value")
+    __slots__ = ("task", "metric", "score", "pairs", "baseline_mean", "candidate_mean", "p_value", "difference", "stderr", "interval_low", "interval_high", "wins", "losses", "ties")
     TASK_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -206,6 +216,13 @@ class ScoreComparison(_message.Message):
     BASELINE_MEAN_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_MEAN_FIELD_NUMBER: _ClassVar[int]
     P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    STDERR_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_LOW_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_HIGH_FIELD_NUMBER: _ClassVar[int]
+    WINS_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    TIES_FIELD_NUMBER: _ClassVar[int]
     task: str
     metric: str
     score: str
@@ -213,7 +230,14 @@ class ScoreComparison(_message.Message):
     baseline_mean: float
     candidate_mean: float
     p_value: float
-    def __init__(self, task: _Optional[str] = ..., metric: _Optional[str] = ..., score: _Optional[str] = ..., pairs: _Optional[int] = ..., baseline_mean: _Optional[float] = ..., candidate_mean: _Optional[float] = ..., p_value: _Optional[float] = ...) -> None: ...
+    difference: float
+    stderr: float
+    interval_low: float
+    interval_high: float
+    wins: int
+    losses: int
+    ties: int
+    def __init__(self, task: _Optional[str] = ..., metric: _Optional[str] = ..., score: _Optional[str] = ..., pairs: _Optional[int] = ..., baseline_mean: _Optional[float] = ..., candidate_mean: _Optional[float] = ..., p_value: _Optional[float] = ..., difference: _Optional[float] = ..., stderr: _Optional[float] = ..., interval_low: _Optional[float] = ..., interval_high: _Optional[float] = ..., wins: _Optional[int] = ..., losses: _Optional[int] = ..., ties: _Optional[int] = ...) -> None: ...
 
 class EvaluateLiveRequest(_message.Message):
     __slots__ = ("job",)

@@ -181,7 +181,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Sends each change of a job, from a revision on, until the job has ended.
+        """Sends how a job stands, then each change, until the job has ended. With a revision, sends the changes after it instead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

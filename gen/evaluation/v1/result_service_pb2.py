@@ -29,13 +29,17 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"evaluation/v1/result_service.proto\x12\revaluation.v1\x1a\x18\x65valuation/v1/page.proto\x1a\x18\x65valuation/v1/rest.proto\x1a\x1a\x65valuation/v1/result.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\"<\n\x13\x43reateResultRequest\x12%\n\x06result\x18\x01 \x01(\x0b\x32\x15.evaluation.v1.Result\"\xec\x01\n\x12ListResultsRequest\x12\x11\n\x04page\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x11\n\x04sort\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x30\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1b.evaluation.v1.ResultFilterH\x03\x88\x01\x01\x12\x30\n\x06search\x18\x05 \x01(\x0b\x32\x1b.evaluation.v1.ResultSearchH\x04\x88\x01\x01\x42\x07\n\x05_pageB\x0c\n\n_page_sizeB\x07\n\x05_sortB\t\n\x07_filterB\t\n\x07_search\"\x8f\x02\n\x13ListResultsResponse\x12\x0e\n\x06object\x18\x01 \x01(\t\x12#\n\x04\x64\x61ta\x18\x02 \x03(\x0b\x32\x15.evaluation.v1.Result\x12-\n\npagination\x18\x03 \x01(\x0b\x32\x19.evaluation.v1.Pagination\x12\x11\n\x04sort\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1b.evaluation.v1.ResultFilterH\x01\x88\x01\x01\x12\x30\n\x06search\x18\x06 \x01(\x0b\x32\x1b.evaluation.v1.ResultSearchH\x02\x88\x01\x01\x42\x07\n\x05_sortB\t\n\x07_filterB\t\n\x07_search\".\n\x0cResultFilter\x12\x13\n\x06job_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_job_id\"\x92\x03\n\x0cResultSearch\x12\x12\n\x02id\x18\x01 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x13\n\x03job\x18\x02 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x15\n\x05tasks\x18\x03 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x16\n\x06groups\x18\x04 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x19\n\tfiles_url\x18\x05 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x1b\n\x0b\x64\x65scription\x18\x06 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x19\n\tnamespace\x18\x07 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x17\n\x07project\x18\x08 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x1f\n\rcustom_fields\x18\t \x03(\tB\x08\xaa\x9f\x19\x04\x10\x01\x18\x01\x12\x19\n\townership\x18\n \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x31\n\ncreated_at\x18\x0b \x01(\x0b\x32\x18.evaluation.v1.DateRangeH\x00\x88\x01\x01\x12\x31\n\nupdated_at\x18\x0c \x01(\x0b\x32\x18.evaluation.v1.DateRangeH\x01\x88\x01\x01\x42\r\n\x0b_created_atB\r\n\x0b_updated_at\"%\n\x10GetResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t\"\x95\x01\n\x13UpdateResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t\x12%\n\x06result\x18\x02 \x01(\x0b\x32\x15.evaluation.v1.Result\x12\x34\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskH\x00\x88\x01\x01\x42\x0e\n\x0c_update_mask\"(\n\x13\x44\x65leteResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t2\xe7\x04\n\rResultService\x12q\n\x0c\x43reateResult\x12\".evaluation.v1.CreateResultRequest\x1a\x15.evaluation.v1.Result\"&\x82\xd3\xe4\x93\x02 \"\x16/v1/evaluation/results:\x06result\x12t\n\x0bListResults\x12!.evaluation.v1.ListResultsRequest\x1a\".evaluation.v1.ListResultsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/evaluation/results\x12o\n\tGetResult\x12\x1f.evaluation.v1.GetResultRequest\x1a\x15.evaluation.v1.Result\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/evaluation/results/{result_id}\x12}\n\x0cUpdateResult\x12\".evaluation.v1.UpdateResultRequest\x1a\x15.evaluation.v1.Result\"2\x82\xd3\xe4\x93\x02,2\"/v1/evaluation/results/{result_id}:\x06result\x12}\n\x0c\x44\x65leteResult\x12\".evaluation.v1.DeleteResultRequest\x1a\x1d.evaluation.v1.DeleteResponse\"*\x82\xd3\xe4\x93\x02$*\"/v1/evaluation/results/{result_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"evaluation/v1/result_service.proto\x12\revaluation.v1\x1a\x18\x65valuation/v1/page.proto\x1a\x18\x65valuation/v1/rest.proto\x1a\x1a\x65valuation/v1/result.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\"\x92\x01\n\x13\x43reateResultRequest\x12%\n\x06result\x18\x01 \x01(\x0b\x32\x15.evaluation.v1.Result\x12\x17\n\nrequest_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1a\n\rvalidate_only\x18\x03 \x01(\x08H\x01\x88\x01\x01\x42\r\n\x0b_request_idB\x10\n\x0e_validate_only\"\x9c\x02\n\x12ListResultsRequest\x12\x11\n\x04page\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x11\n\x04sort\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x30\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1b.evaluation.v1.ResultFilterH\x03\x88\x01\x01\x12\x30\n\x06search\x18\x05 \x01(\x0b\x32\x1b.evaluation.v1.ResultSearchH\x04\x88\x01\x01\x12\x1f\n\npage_token\x18\x06 \x01(\tB\x06\xaa\x9f\x19\x02 \x01H\x05\x88\x01\x01\x42\x07\n\x05_pageB\x0c\n\n_page_sizeB\x07\n\x05_sortB\t\n\x07_filterB\t\n\x07_searchB\r\n\x0b_page_token\"\xc9\x02\n\x13ListResultsResponse\x12\x0e\n\x06object\x18\x01 \x01(\t\x12#\n\x04\x64\x61ta\x18\x02 \x03(\x0b\x32\x15.evaluation.v1.Result\x12-\n\npagination\x18\x03 \x01(\x0b\x32\x19.evaluation.v1.Pagination\x12\x11\n\x04sort\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1b.evaluation.v1.ResultFilterH\x01\x88\x01\x01\x12\x30\n\x06search\x18\x06 \x01(\x0b\x32\x1b.evaluation.v1.ResultSearchH\x02\x88\x01\x01\x12$\n\x0fnext_page_token\x18\x07 \x01(\tB\x06\xaa\x9f\x19\x02 \x01H\x03\x88\x01\x01\x42\x07\n\x05_sortB\t\n\x07_filterB\t\n\x07_searchB\x12\n\x10_next_page_token\".\n\x0cResultFilter\x12\x13\n\x06job_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_job_id\"\x92\x03\n\x0cResultSearch\x12\x12\n\x02id\x18\x01 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x13\n\x03job\x18\x02 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x15\n\x05tasks\x18\x03 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x16\n\x06groups\x18\x04 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x19\n\tfiles_url\x18\x05 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x1b\n\x0b\x64\x65scription\x18\x06 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x19\n\tnamespace\x18\x07 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x17\n\x07project\x18\x08 \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x1f\n\rcustom_fields\x18\t \x03(\tB\x08\xaa\x9f\x19\x04\x10\x01\x18\x01\x12\x19\n\townership\x18\n \x03(\tB\x06\xaa\x9f\x19\x02\x10\x01\x12\x31\n\ncreated_at\x18\x0b \x01(\x0b\x32\x18.evaluation.v1.DateRangeH\x00\x88\x01\x01\x12\x31\n\nupdated_at\x18\x0c \x01(\x0b\x32\x18.evaluation.v1.DateRangeH\x01\x88\x01\x01\x42\r\n\x0b_created_atB\r\n\x0b_updated_at\"%\n\x10GetResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t\"\x95\x01\n\x13UpdateResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t\x12%\n\x06result\x18\x02 \x01(\x0b\x32\x15.evaluation.v1.Result\x12\x34\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskH\x00\x88\x01\x01\x42\x0e\n\x0c_update_mask\"(\n\x13\x44\x65leteResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t2\xe7\x04\n\rResultService\x12q\n\x0c\x43reateResult\x12\".evaluation.v1.CreateResultRequest\x1a\x15.evaluation.v1.Result\"&\x82\xd3\xe4\x93\x02 \"\x16/v1/evaluation/results:\x06result\x12t\n\x0bListResults\x12!.evaluation.v1.ListResultsRequest\x1a\".evaluation.v1.ListResultsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/evaluation/results\x12o\n\tGetResult\x12\x1f.evaluation.v1.GetResultRequest\x1a\x15.evaluation.v1.Result\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/evaluation/results/{result_id}\x12}\n\x0cUpdateResult\x12\".evaluation.v1.UpdateResultRequest\x1a\x15.evaluation.v1.Result\"2\x82\xd3\xe4\x93\x02,2\"/v1/evaluation/results/{result_id}:\x06result\x12}\n\x0c\x44\x65leteResult\x12\".evaluation.v1.DeleteResultRequest\x1a\x1d.evaluation.v1.DeleteResponse\"*\x82\xd3\xe4\x93\x02$*\"/v1/evaluation/results/{result_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evaluation.v1.result_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTRESULTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTRESULTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\252\237\031\002 \001'
+  _globals['_LISTRESULTSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTRESULTSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\252\237\031\002 \001'
   _globals['_RESULTSEARCH'].fields_by_name['id']._loaded_options = None
   _globals['_RESULTSEARCH'].fields_by_name['id']._serialized_options = b'\252\237\031\002\020\001'
   _globals['_RESULTSEARCH'].fields_by_name['job']._loaded_options = None
@@ -66,22 +70,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESULTSERVICE'].methods_by_name['UpdateResult']._serialized_options = b'\202\323\344\223\002,2\"/v1/evaluation/results/{result_id}:\006result'
   _globals['_RESULTSERVICE'].methods_by_name['DeleteResult']._loaded_options = None
   _globals['_RESULTSERVICE'].methods_by_name['DeleteResult']._serialized_options = b'\202\323\344\223\002$*\"/v1/evaluation/results/{result_id}'
-  _globals['_CREATERESULTREQUEST']._serialized_start=197
-  _globals['_CREATERESULTREQUEST']._serialized_end=257
-  _globals['_LISTRESULTSREQUEST']._serialized_start=260
-  _globals['_LISTRESULTSREQUEST']._serialized_end=496
-  _globals['_LISTRESULTSRESPONSE']._serialized_start=499
-  _globals['_LISTRESULTSRESPONSE']._serialized_end=770
-  _globals['_RESULTFILTER']._serialized_start=772
-  _globals['_RESULTFILTER']._serialized_end=818
-  _globals['_RESULTSEARCH']._serialized_start=821
-  _globals['_RESULTSEARCH']._serialized_end=1223
-  _globals['_GETRESULTREQUEST']._serialized_start=1225
-  _globals['_GETRESULTREQUEST']._serialized_end=1262
-  _globals['_UPDATERESULTREQUEST']._serialized_start=1265
-  _globals['_UPDATERESULTREQUEST']._serialized_end=1414
-  _globals['_DELETERESULTREQUEST']._serialized_start=1416
-  _globals['_DELETERESULTREQUEST']._serialized_end=1456
-  _globals['_RESULTSERVICE']._serialized_start=1459
-  _globals['_RESULTSERVICE']._serialized_end=2074
+  _globals['_CREATERESULTREQUEST']._serialized_start=198
+  _globals['_CREATERESULTREQUEST']._serialized_end=344
+  _globals['_LISTRESULTSREQUEST']._serialized_start=347
+  _globals['_LISTRESULTSREQUEST']._serialized_end=631
+  _globals['_LISTRESULTSRESPONSE']._serialized_start=634
+  _globals['_LISTRESULTSRESPONSE']._serialized_end=963
+  _globals['_RESULTFILTER']._serialized_start=965
+  _globals['_RESULTFILTER']._serialized_end=1011
+  _globals['_RESULTSEARCH']._serialized_start=1014
+  _globals['_RESULTSEARCH']._serialized_end=1416
+  _globals['_GETRESULTREQUEST']._serialized_start=1418
+  _globals['_GETRESULTREQUEST']._serialized_end=1455
+  _globals['_UPDATERESULTREQUEST']._serialized_start=1458
+  _globals['_UPDATERESULTREQUEST']._serialized_end=1607
+  _globals['_DELETERESULTREQUEST']._serialized_start=1609
+  _globals['_DELETERESULTREQUEST']._serialized_end=1649
+  _globals['_RESULTSERVICE']._serialized_start=1652
+  _globals['_RESULTSERVICE']._serialized_end=2267
 # @@protoc_insertion_point(module_scope)

@@ -12,40 +12,48 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateResultRequest(_message.Message):
-    __slots__ = ("result",)
+    __slots__ = ("result", "request_id", "validate_only")
     RESULT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     result: _result_pb2.Result
-    def __init__(self, result: _Optional[_Union[_result_pb2.Result, _Mapping]] = ...) -> None: ...
+    request_id: str
+    validate_only: bool
+    def __init__(self, result: _Optional[_Union[_result_pb2.Result, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class ListResultsRequest(_message.Message):
-    __slots__ = ("page", "page_size", "sort", "filter", "search")
+    __slots__ = ("page", "page_size", "sort", "filter", "search", "page_token")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     page: int
     page_size: int
     sort: str
     filter: ResultFilter
     search: ResultSearch
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ResultFilter, _Mapping]] = ..., search: _Optional[_Union[ResultSearch, _Mapping]] = ...) -> None: ...
+    page_token: str
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ResultFilter, _Mapping]] = ..., search: _Optional[_Union[ResultSearch, _Mapping]] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListResultsResponse(_message.Message):
-    __slots__ = ("object", "data", "pagination", "sort", "filter", "search")
+    __slots__ = ("object", "data", "pagination", "sort", "filter", "search", "next_page_token")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     PAGINATION_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     object: str
     data: _containers.RepeatedCompositeFieldContainer[_result_pb2.Result]
     pagination: _page_pb2.Pagination
     sort: str
     filter: ResultFilter
     search: ResultSearch
-    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_result_pb2.Result, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ResultFilter, _Mapping]] = ..., search: _Optional[_Union[ResultSearch, _Mapping]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[_result_pb2.Result, _Mapping]]] = ..., pagination: _Optional[_Union[_page_pb2.Pagination, _Mapping]] = ..., sort: _Optional[str] = ..., filter: _Optional[_Union[ResultFilter, _Mapping]] = ..., search: _Optional[_Union[ResultSearch, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ResultFilter(_message.Message):
     __slots__ = ("job_id",)

@@ -123,7 +123,7 @@ class Jobs:
             "max_runtime": max_runtime,
             "custom_fields": document.get("custom_fields") or {},
             **{k: document.get(k) for k in ("description", "project", "ownership")},
-            "request_id": request_id or None,
+            "request_key": f"{namespace}/{request_id}" if request_id else None,
             "request_digest": digest(document) if request_id else None,
         }
         if validate_only:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import defer
 from sqlmodel import Session
@@ -39,15 +39,13 @@ def enter(session: Session, row: JobRow, status: JobStatus, *, message: str | No
 def record(session: Session, row: JobRow) -> None:
     """Writes the event of the state that a job has just entered."""
     row.updated_at = now()
-    last = select(func.coalesce(func.max(JobEventRow.revision), 0)).where(
-        JobEventRow.job_id == row.id
-    )
+    row.revision += 1
     session.add(row)
     session.flush()
     session.add(
         JobEventRow(
             job_id=row.id,
-            revision=(session.scalar(last) or 0) + 1,
+            revision=row.revision,
             at=row.updated_at,
             status=row.status,
             attempt=row.attempt,
@@ -73,13 +71,15 @@ class JobStore:
                 record(session, row)
             return row.document()
         except IntegrityError as e:
-            if row.request_id is None:
+            if row.request_key is None:
                 raise AlreadyExists(f"a job {row.id!r} exists already") from e
         with self._database.read() as session:
-            first = session.scalars(select(JobRow).where(JobRow.request_id == row.request_id)).one()
+            first = session.scalars(
+                select(JobRow).where(JobRow.request_key == row.request_key)
+            ).one()
             if first.request_digest != row.request_digest:
                 raise Conflict(
-                    f"request id {row.request_id!r} was used for another job, {first.id}; "
+                    f"request id {row.request_key!r} was used for another job, {first.id}; "
                     "use a fresh one"
                 )
             return first.document()

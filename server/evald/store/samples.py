@@ -44,6 +44,7 @@ class SampleStore:
             row.samples_processed = standing.processed
             row.task_status = dict(standing.task_status)
             row.updated_at = now()
+            row.revision += 1
             if batch:
                 rows = [{**s, "job_id": fence.job_id, "attempt": fence.attempt} for s in batch]
                 session.execute(self._insert(SampleRow).on_conflict_do_nothing(), rows)

@@ -34,6 +34,13 @@ def time_column() -> Any:
     return Field(default_factory=now, sa_type=UtcDateTime, nullable=False)
 
 
+def list_indexes(table: str, *filters: str) -> list[Index]:
+    """Indexes for pages in order of time, of the whole table and of what has one value of a filter
+    column."""
+    times = [Index(f"{table}_{c}", c, "id") for c in ("created_at", "updated_at")]
+    return times + [Index(f"{table}_{c}", c, "created_at", "id") for c in filters]
+
+
 class Entity(SQLModel):
     """What every entity has."""
 
@@ -45,6 +52,9 @@ class Entity(SQLModel):
     ownership: Any = json_column()
     created_at: datetime = time_column()
     updated_at: datetime = time_column()
+    # the create that made it: `namespace/request_id`, and a fingerprint of what was asked for
+    request_key: str | None = None
+    request_digest: str | None = None
 
     def common(self) -> Document:
         return {
@@ -87,7 +97,9 @@ class TargetRow(NamedEntity, table=True):
     __tablename__ = "target"
     __table_args__ = (
         UniqueConstraint("namespace", "name"),
-        Index("target_created_at", "created_at", "id"),
+        Index("target_request", "request_key", unique=True),
+        *list_indexes("target", "namespace", "project", "type"),
+        Index("target_name", "name", "id"),
     )
     prefix = ids.TARGET
 
@@ -98,7 +110,9 @@ class ConfigRow(NamedEntity, table=True):
     __tablename__ = "config"
     __table_args__ = (
         UniqueConstraint("namespace", "name"),
-        Index("config_created_at", "created_at", "id"),
+        Index("config_request", "request_key", unique=True),
+        *list_indexes("config", "namespace", "project", "type"),
+        Index("config_name", "name", "id"),
     )
     prefix = ids.CONFIG
 
@@ -108,10 +122,11 @@ class JobRow(Entity, table=True):
 
     __tablename__ = "job"
     __table_args__ = (
-        Index("job_created_at", "created_at", "id"),
+        UniqueConstraint("request_key"),
+        *list_indexes("job", "namespace", "project", "target_ref", "config_ref"),
         Index("job_queue", "status", "created_at", "id"),
-        Index("job_target", "target_id"),
-        Index("job_config", "config_id"),
+        Index("job_target_id", "target_id"),
+        Index("job_config_id", "config_id"),
         CheckConstraint(
             "status in ({})".format(", ".join(f"'{s}'" for s in JobStatus)), name="job_status"
         ),
@@ -121,6 +136,8 @@ class JobRow(Entity, table=True):
     config: Any = json_column(nullable=False)
     target_id: str
     config_id: str
+    target_ref: str
+    config_ref: str
     status: str = JobStatus.CREATED
     message: str | None = Field(default=None, sa_type=Text)
     progress: float | None = None
@@ -131,8 +148,7 @@ class JobRow(Entity, table=True):
     output_files_url: str | None = None
     max_runtime: int | None = None
     gpus: int = 0
-    request_id: str | None = Field(default=None, unique=True)
-    request_digest: str | None = None
+    revision: int = 0
     # the lease of the attempt that holds the job
     attempt: int = 0
     failures: int = 0
@@ -144,7 +160,11 @@ class JobRow(Entity, table=True):
     @classmethod
     def from_document(cls, document: Document) -> JobRow:
         """A new job of `document`, whose target and config are whole."""
-        parts = {"target_id": document["target"]["id"], "config_id": document["config"]["id"]}
+        parts = {}
+        for key in ("target", "config"):
+            part = document[key]
+            parts[f"{key}_id"] = part["id"]
+            parts[f"{key}_ref"] = f"{part['namespace']}/{part['name']}"
         return cls(**document, **parts)
 
     def document(self) -> Document:
@@ -209,7 +229,10 @@ class ResultRow(Entity, table=True):
     """What a job found."""
 
     __tablename__ = "result"
-    __table_args__ = (Index("result_created_at", "created_at", "id"),)
+    __table_args__ = (
+        Index("result_request", "request_key", unique=True),
+        *list_indexes("result", "namespace"),
+    )
 
     job_id: str = Field(
         sa_column=Column(ForeignKey("job.id", ondelete="CASCADE"), nullable=False, unique=True)
@@ -227,3 +250,18 @@ class ResultRow(Entity, table=True):
             "groups": self.groups or {},
         }
         return {k: v for k, v in result.items() if v is not None}
+
+
+class TokenRow(SQLModel, table=True):
+    """A token that calls show. Of its secret only the SHA-256 is kept."""
+
+    __tablename__ = "token"
+
+    id: str = Field(primary_key=True)
+    name: str
+    role: str
+    namespaces: Any = json_column()
+    digest: str = Field(unique=True)
+    created_at: datetime = time_column()
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
