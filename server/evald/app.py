@@ -19,6 +19,7 @@ from evald.domain.attempts import Claim
 from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
+from evald.domain.results import Results
 from evald.envoy import Envoy
 from evald.errors import InvalidArgument, Unavailable, Violation
 from evald.executor.attempt import Attempt
@@ -59,7 +60,14 @@ class App:
             lease_seconds=settings.lease_seconds,
         )
         maker = Maker()
-        targets = Entities(self.store.targets, self.vault, maker, ids.TARGET, check_target)
+        targets = Entities(
+            self.store.targets,
+            self.vault,
+            maker,
+            ids.TARGET,
+            check_target,
+            fixed=("namespace", "name"),
+        )
         configs = Entities(self.store.configs, self.vault, maker, ids.CONFIG, check_config)
         files = JobFiles(self.store.jobs, self.artifacts, self.runs, zipped)
         jobs = Jobs(
@@ -72,7 +80,8 @@ class App:
             files,
             fits,
         )
-        self.server = Server(settings, targets, configs, jobs, files)
+        results = Results(self.store.results, self.vault, self.store.jobs.namespace)
+        self.server = Server(settings, targets, configs, jobs, results, files)
 
     def _attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
         job_id = claim.fence.job_id

@@ -13,7 +13,7 @@ import pytest
 
 from evald.clients.redact import redact, snippet
 from evald.clients.secrets import MASK, Vault, is_secret, mask, read_key, secret_values
-from evald.errors import EvaluationError
+from evald.errors import EvaluationError, InvalidArgument
 from evald.settings import ClientSettings
 
 KEY = "nvapi-canary-Ab3_0123456789"
@@ -159,6 +159,23 @@ def test_references_are_followed_at_launch_only(
     assert vault.reveal(given) == revealed
 
 
+def test_a_secret_sent_back_as_shown_stays(vault: Vault) -> None:
+    stored = vault.seal({"model": {"api_key": KEY}, "judges": [{"api_key": "other"}]})
+    shown = vault.mask(stored)
+    assert shown["model"] == {"api_key": MASK}
+    assert vault.seal(shown, stored) == stored
+    fresh = vault.seal({**shown, "model": {"api_key": "new"}}, stored)
+    assert vault.reveal(fresh)["model"] == {"api_key": "new"}
+    assert vault.reveal(fresh)["judges"] == [{"api_key": "other"}]
+
+
+@pytest.mark.parametrize("stored", [None, {}, {"model": "ns/name"}, {"model": {"api_key": None}}])
+def test_a_secret_shown_as_stars_is_no_secret(vault: Vault, stored: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"give the secret itself") as e:
+        vault.seal({"model": {"api_key": MASK}}, stored)
+    assert [v.field for v in e.value.violations] == ["model.api_key"]
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -172,7 +189,6 @@ def test_references_are_followed_at_launch_only(
         ("file:{root}/empty", "is empty"),
         ("file:{root}/binary", "cannot be read"),
         ("file:{root}", "cannot be read"),
-        (MASK, "give the secret itself"),
     ],
 )
 def test_references_that_lead_nowhere(

@@ -15,16 +15,18 @@ from evald.domain import ids
 from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
+from evald.domain.results import Results
 from evald.errors import InvalidArgument, NotFound
 from evald.rpc.server import Server
 from evald.settings import Settings
 from evald.store.store import Store
+from tests.rpc.calls import Stubs
 
 
 class StarVault:
     """Shows stars for every `api_key`."""
 
-    def seal(self, document: Any) -> Any:
+    def seal(self, document: Any, stored: Any = None) -> Any:
         return document
 
     def mask(self, document: Any) -> Any:
@@ -76,7 +78,9 @@ def channel(settings: Settings) -> Iterator[grpc.Channel]:
     """A channel to a server of this test."""
     store, vault, files = Store(settings), StarVault(), FakeFiles()
     maker = Maker()
-    targets = Entities(store.targets, vault, maker, ids.TARGET, check_target)
+    targets = Entities(
+        store.targets, vault, maker, ids.TARGET, check_target, fixed=("namespace", "name")
+    )
     configs = Entities(store.configs, vault, maker, ids.CONFIG, check_datasets)
     jobs = Jobs(store.jobs, store.samples, targets, configs, vault, IdleRunner(), files, fits)
     loop = asyncio.new_event_loop()
@@ -87,7 +91,8 @@ def channel(settings: Settings) -> Iterator[grpc.Channel]:
         return asyncio.run_coroutine_threadsafe(work(), loop).result(20)
 
     async def make() -> Server:
-        return Server(settings, targets, configs, jobs, files)
+        results = Results(store.results, vault, store.jobs.namespace)
+        return Server(settings, targets, configs, jobs, results, files)
 
     server = on_loop(make)
     port = on_loop(server.start)
@@ -99,3 +104,8 @@ def channel(settings: Settings) -> Iterator[grpc.Channel]:
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     store.close()
+
+
+@pytest.fixture
+def stubs(channel: grpc.Channel) -> Stubs:
+    return Stubs(channel)

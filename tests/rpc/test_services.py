@@ -12,76 +12,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
-from grpc_status import rpc_status
 
 from evaluation.v1 import (
     config_pb2,
     config_service_pb2,
-    config_service_pb2_grpc,
     job_pb2,
     job_service_pb2,
-    job_service_pb2_grpc,
-    result_service_pb2,
-    result_service_pb2_grpc,
     target_pb2,
     target_service_pb2,
-    target_service_pb2_grpc,
 )
+from tests.rpc.calls import Stubs, custom_config, detail, error_of, new_job, rows_target
 
 SERVICES = {
     f"evaluation.v1.{name}"
     for name in ("JobService", "TargetService", "ConfigService", "ResultService")
 } | {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-
-
-class Stubs:
-    """A stub of each service."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self.targets = target_service_pb2_grpc.TargetServiceStub(channel)
-        self.configs = config_service_pb2_grpc.ConfigServiceStub(channel)
-        self.jobs = job_service_pb2_grpc.JobServiceStub(channel)
-        self.results = result_service_pb2_grpc.ResultServiceStub(channel)
-
-
-@pytest.fixture
-def stubs(channel: grpc.Channel) -> Stubs:
-    return Stubs(channel)
-
-
-def rows_target(**fields: Any) -> target_pb2.Target:
-    target = target_pb2.Target(type=target_pb2.TARGET_TYPE_ROWS, **fields)
-    target.rows.add().update({"a": 1})
-    return target
-
-
-def custom_config(**fields: Any) -> config_pb2.Config:
-    return config_pb2.Config(type="custom", **fields)
-
-
-def new_job(**fields: Any) -> job_service_pb2.CreateJobRequest:
-    job = job_pb2.Job(inline_target=rows_target(), inline_config=custom_config(), **fields)
-    return job_service_pb2.CreateJobRequest(job=job)
-
-
-def error_of(call: Any, request: Any) -> Any:
-    """The rich status that a call ends with."""
-
-    def answer() -> None:
-        given = call(request, timeout=10)
-        if hasattr(given, "cancel"):
-            list(given)
-
-    with pytest.raises(grpc.RpcError) as e:
-        answer()
-    return e.value, rpc_status.from_call(e.value)
-
-
-def detail(status: Any, kind: Any) -> Any:
-    """The detail of one kind in a rich status."""
-    found = kind()
-    assert any(packed.Unpack(found) for packed in status.details)
-    return found
 
 
 def test_reflection_lists_every_service(channel: grpc.Channel) -> None:
@@ -252,26 +197,6 @@ def test_unexpected_error_tells_nothing_but_its_request_id(stubs: Stubs) -> None
     assert e.value.code() == grpc.StatusCode.INTERNAL
     assert "secret" not in str(e.value)
     assert ("x-request-id", "my-id") in [(k, v) for k, v in e.value.trailing_metadata()]
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda s: s.targets.UpdateTarget(target_service_pb2.UpdateTargetRequest()),
-        lambda s: s.configs.UpdateConfig(config_service_pb2.UpdateConfigRequest()),
-        lambda s: s.jobs.CompareJobs(job_service_pb2.CompareJobsRequest()),
-        lambda s: s.jobs.EvaluateLive(job_service_pb2.EvaluateLiveRequest()),
-        lambda s: list(s.jobs.WatchJob(job_service_pb2.WatchJobRequest())),
-        lambda s: s.results.CreateResult(result_service_pb2.CreateResultRequest()),
-        lambda s: s.results.UpdateResult(result_service_pb2.UpdateResultRequest()),
-        lambda s: s.results.DeleteResult(result_service_pb2.DeleteResultRequest()),
-        lambda s: s.jobs.ListJobs(job_service_pb2.ListJobsRequest(search={"id": ["x"]})),
-    ],
-)
-def test_what_is_not_there_yet_says_so(stubs: Stubs, call: Any) -> None:
-    with pytest.raises(grpc.RpcError) as e:
-        call(stubs)
-    assert e.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_streams_never_starve_unary_calls(stubs: Stubs) -> None:

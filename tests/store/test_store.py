@@ -14,6 +14,7 @@ from evald.domain.attempts import Claim, Standing
 from evald.domain.documents import Maker
 from evald.domain.listing import ListQuery
 from evald.domain.references import Reference
+from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import JobStatus
 from evald.errors import (
     AlreadyExists,
@@ -33,7 +34,7 @@ def target(**members: Any) -> dict[str, Any]:
     return MAKER.entity({"type": "rows", "rows": [{"a": 1}], **members}, ids.TARGET)
 
 
-def job(store: Store, **members: Any) -> dict[str, Any]:
+def job(store: Store, request: Request = UNKEYED, **members: Any) -> dict[str, Any]:
     config = MAKER.entity({"type": "custom", "tasks": {"qa": {"type": "data"}}}, ids.CONFIG)
     return store.jobs.add(
         {
@@ -42,7 +43,8 @@ def job(store: Store, **members: Any) -> dict[str, Any]:
             "target": target(),
             "config": config,
             **members,
-        }
+        },
+        request,
     )
 
 
@@ -147,7 +149,7 @@ def test_fresh_job_says_nothing_of_itself(store: Store) -> None:
     assert created["status_details"] == {"task_status": {}}
     assert "result" not in created
     with pytest.raises(NotFound, match="has not started"):
-        store.jobs.result(created["id"])
+        store.results.of_job(created["id"])
 
 
 def test_job_from_claim_to_completion(store: Store) -> None:
@@ -160,7 +162,7 @@ def test_job_from_claim_to_completion(store: Store) -> None:
         "samples_processed": 0,
         "task_status": {"qa": "pending"},
     }
-    assert store.jobs.result(job_id)["tasks"] == {}
+    assert store.results.of_job(job_id)["tasks"] == {}
     store.samples.record(fence, [sample(0), sample(1)], Standing(2, 50.0, {"qa": "running"}))
     assert store.jobs.get(job_id)["status_details"]["progress"] == 50.0
     result = {"tasks": {"qa": {"metrics": {}}}, "groups": {}}
@@ -170,7 +172,7 @@ def test_job_from_claim_to_completion(store: Store) -> None:
     assert done["status_details"]["message"] == "Job completed successfully"
     assert done["status_details"]["progress"] == 100.0
     assert [s["status"] for s in done["state_history"]] == ["created", "running", "completed"]
-    assert store.jobs.result(job_id)["tasks"] == result["tasks"]
+    assert store.results.of_job(job_id)["tasks"] == result["tasks"]
     assert store.samples.count(job_id) == 2
 
 
@@ -261,11 +263,76 @@ def test_deleted_job_takes_everything_along(store: Store) -> None:
     assert store.samples.count(fence.job_id) == 0
 
 
-def test_request_id_makes_create_idempotent(store: Store) -> None:
-    first = job(store, request_key="r", request_digest="d")
-    assert job(store, request_key="r", request_digest="d")["id"] == first["id"]
+def test_a_request_key_makes_create_idempotent(store: Store) -> None:
+    asked, other = Request("default/r", "d"), Request("default/r", "other")
+    first = job(store, asked)
+    assert job(store, asked)["id"] == first["id"]
     with pytest.raises(Conflict, match=first["id"]):
-        job(store, request_key="r", request_digest="other")
+        job(store, other)
+    kept = store.targets.add(target(name="n"), asked)
+    assert store.targets.add(target(name="n"), asked) == kept
+    with pytest.raises(Conflict, match=kept["id"]):
+        store.targets.add(target(), other)
+
+
+def test_update_puts_another_document_in_place(store: Store) -> None:
+    kept = store.targets.add(target(name="n", description="old"))
+    store.targets.add(target(name="taken"))
+    reference = Reference("default", "n")
+    changed = store.targets.update(
+        reference,
+        lambda found: {k: v for k, v in found.items() if k != "description"} | {"rows": [{"a": 2}]},
+    )
+    assert changed == {**{k: v for k, v in kept.items() if k != "description"}, "rows": [{"a": 2}]}
+    assert store.targets.get(reference) == changed
+    with pytest.raises(AlreadyExists, match="default/taken"):
+        store.targets.update(reference, lambda found: {**found, "name": "taken"})
+    assert store.targets.get(reference) == changed
+
+
+def test_results_come_go_and_move_with_their_jobs(store: Store) -> None:
+    first, second = job(store)["id"], job(store)["id"]
+    result = {"id": "r1", "namespace": "default", "job": first, "tasks": {"qa": {"metrics": {}}}}
+    assert store.results.add(result)["tasks"] == result["tasks"]
+    assert store.jobs.get(first)["result"] == "r1"
+    with pytest.raises(AlreadyExists, match=first):
+        store.results.add({**result, "id": "r2"})
+    with pytest.raises(NotFound, match="eval-none"):
+        store.results.add({**result, "id": "r2", "job": "eval-none"})
+    moved = store.results.update("r1", {"job": second, "description": "d", "tasks": None})
+    assert moved["job"] == second
+    assert moved["tasks"] == {}
+    assert store.results.of_job(second) == moved
+    with pytest.raises(NotFound, match="not started"):
+        store.results.of_job(first)
+    store.results.delete("r1")
+    assert "result" not in store.jobs.get(second)
+    with pytest.raises(NotFound):
+        store.results.get("r1")
+
+
+def test_a_result_that_is_being_written_stays(store: Store) -> None:
+    running, other = job(store)["id"], job(store)["id"]
+    fence = claim(store, running).fence
+    result_id = store.results.of_job(running)["id"]
+    for change in (
+        lambda: store.results.delete(result_id),
+        lambda: store.results.update(result_id, {"job": other}),
+    ):
+        with pytest.raises(Conflict, match="wait for its end"):
+            change()
+    store.queue.finish(fence, JobStatus.FAILED, error={"kind": "flow", "message": "no"})
+    store.results.delete(result_id)
+    with pytest.raises(NotFound, match="has none"):
+        store.results.of_job(running)
+
+
+def test_a_job_fills_the_result_that_it_was_given(store: Store) -> None:
+    given = job(store)["id"]
+    store.results.add({"id": "r1", "namespace": "default", "job": given})
+    fence = claim(store, given).fence
+    store.queue.finish(fence, JobStatus.COMPLETED, result={"tasks": {"qa": {"metrics": {}}}})
+    assert store.results.get("r1")["tasks"] == {"qa": {"metrics": {}}}
 
 
 def test_only_created_jobs_are_held(store: Store) -> None:

@@ -20,7 +20,7 @@ import orjson
 from cryptography.fernet import Fernet, InvalidToken
 
 from evald.clients.redact import MASK, redact
-from evald.errors import EvaluationError
+from evald.errors import EvaluationError, InvalidArgument
 from evald.settings import ClientSettings
 
 __all__ = ["MASK", "Vault", "is_secret", "mask", "redact", "secret_values"]
@@ -57,6 +57,9 @@ REFERENCE_LIMIT = 64 * 2**10
 
 D = TypeVar("D")
 
+Keys = tuple[str | int, ...]
+"""Where something is in a document."""
+
 
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
@@ -73,14 +76,14 @@ def is_secret(name: str) -> bool:
 
 def mask(document: D) -> D:
     """A document with `******` for every secret; what is not given stays not given."""
-    return _changed(document, lambda value: MASK)
+    return _changed(document, lambda value, path: MASK)
 
 
 def secret_values(document: Any) -> frozenset[str]:
     """The secrets of an unsealed document, for `redact`; of `env:NAME` what it stands for."""
     found: set[str] = set()
 
-    def collect(value: Any) -> Any:
+    def collect(value: Any, path: Keys = ()) -> Any:
         if isinstance(value, Mapping):
             value = list(value.values())
         if isinstance(value, list):
@@ -112,17 +115,22 @@ class Vault:
         """For answers, logs and artifacts."""
         return mask(document)
 
-    def seal(self, document: D) -> D:
-        """For the store. What is sealed already, and references, stay as they are."""
-        return _changed(document, self._seal)
+    def seal(self, document: D, stored: Any = None) -> D:
+        """For the store. What is sealed already, and references, stay as they are; in place of
+        `******` goes what `stored` holds there. Raises InvalidArgument when that is nothing."""
+
+        def change(value: Any, path: Keys) -> Any:
+            return self._seal(_kept(stored, path) if value == MASK else value)
+
+        return _changed(document, change)
 
     def unseal(self, document: D) -> D:
         """With values readable and references as they were given."""
-        return _changed(document, self._unseal)
+        return _changed(document, lambda value, path: self._unseal(value))
 
     def reveal(self, document: D) -> D:
         """For the attempt that uses the secrets: values readable, references followed."""
-        return _changed(document, lambda value: self._follow(self._unseal(value)))
+        return _changed(document, lambda value, path: self._follow(self._unseal(value)))
 
     def _seal(self, value: Any) -> Any:
         if isinstance(value, str) and (_is_reference(value) or self._opens(value)):
@@ -151,10 +159,6 @@ class Vault:
     def _follow(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        if value == MASK:
-            raise EvaluationError(
-                "secret", f"a secret is only {MASK}, as answers show it; give the secret itself"
-            )
         scheme, _, rest = value.partition(":")
         if not _is_reference(value):
             return value
@@ -222,20 +226,37 @@ def _is_reference(value: str) -> bool:
     return bool(re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+", value))
 
 
-def _changed(document: D, change: Callable[[Any], Any], *, named: bool = False) -> D:
-    """A copy with `change` applied to the value of each secret field that has one."""
+def _kept(stored: Any, path: Keys) -> Any:
+    """The secret that `stored` holds at a path. Raises InvalidArgument when there is none."""
+    for key in path:
+        try:
+            stored = stored[key]
+        except (KeyError, IndexError, TypeError):
+            stored = None
+    if not _given(stored):
+        field = ".".join(map(str, path))
+        raise InvalidArgument.of(
+            field, f"{MASK} is how answers show a secret; give the secret itself"
+        )
+    return stored
+
+
+def _changed(
+    document: D, change: Callable[[Any, Keys], Any], path: Keys = (), *, named: bool = False
+) -> D:
+    """A copy with `change` applied to the value and the path of each secret field that has one."""
     copy: Any
     if isinstance(document, Mapping):
         copy = {
-            key: change(value)
+            key: change(value, (*path, key))
             if not named and is_secret(str(key)) and _given(value)
             else value
             if key in FREE
-            else _changed(value, change, named=key in NAMED)
+            else _changed(value, change, (*path, key), named=key in NAMED)
             for key, value in document.items()
         }
     elif isinstance(document, list):
-        copy = [_changed(item, change) for item in document]
+        copy = [_changed(item, change, (*path, index)) for index, item in enumerate(document)]
     else:
         copy = document
     return copy  # type: ignore[no-any-return]

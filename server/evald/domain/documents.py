@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,9 @@ Document = dict[str, Any]
 
 SCHEMA_VERSION = "1.0"
 
-BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "schema_version", "type_prefix"})
+BOOKKEEPING = frozenset(
+    {"id", "created_at", "updated_at", "schema_version", "type_prefix", "row_count"}
+)
 """Members that only evald sets; what a request says of them is dropped."""
 
 OPAQUE = frozenset({"custom_fields", "params", "ownership", "metrics"})
@@ -41,8 +43,7 @@ class Maker:
         """
         made = {k: v for k, v in document.items() if k not in BOOKKEEPING}
         entity_id = self.new_id(prefix)
-        moment = self.clock().astimezone(UTC).replace(tzinfo=None)
-        written = moment.isoformat(timespec="microseconds")
+        written = self.moment()
         made.update(
             id=entity_id,
             name=document.get("name") or entity_id,
@@ -55,14 +56,41 @@ class Maker:
         check_name(made["namespace"], "namespace")
         return {k: self._member(k, v) for k, v in made.items()}
 
+    def changed(
+        self,
+        stored: Document,
+        changes: Mapping[str, Any],
+        keys: Collection[str] | None,
+        fixed: Collection[str],
+    ) -> Document:
+        """An entity with other top-level members: those in `keys`, by default those that `changes`
+        has; one that `changes` lacks is taken away. Members in `fixed` must stay.
+
+        Raises InvalidArgument.
+        """
+        made = dict(stored)
+        for key in set(changes if keys is None else keys) - BOOKKEEPING:
+            value = changes.get(key)
+            if key in fixed and value is not None and value != stored.get(key):
+                raise InvalidArgument.of(key, f"it is {stored.get(key)!r} and cannot be changed")
+            if key not in fixed:
+                made[key] = self._member(key, value)
+        made["name"] = made.get("name") or stored["name"]
+        made["namespace"] = made.get("namespace") or stored["namespace"]
+        check_name(made["name"], "name")
+        check_name(made["namespace"], "namespace")
+        made["custom_fields"] = made.get("custom_fields") or {}
+        made["updated_at"] = self.moment()
+        return {k: v for k, v in made.items() if v is not None}
+
+    def moment(self) -> str:
+        """Now, as documents hold it."""
+        now = self.clock().astimezone(UTC).replace(tzinfo=None)
+        return now.isoformat(timespec="microseconds")
+
     def _member(self, key: str, value: Any) -> Any:
         """Gives inline models and data sets, at any depth of the typed members, an identity."""
-        if not isinstance(value, dict) or key in {
-            "custom_fields",
-            "params",
-            "ownership",
-            "metrics",
-        }:
+        if not isinstance(value, dict) or key in OPAQUE:
             return value
         if key in MODEL_MEMBERS:
             model = self.entity(value, ids.MODEL)

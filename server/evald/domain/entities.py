@@ -1,13 +1,14 @@
-"""Targets and configs: create, get, list, delete."""
+"""Targets and configs: create, get, list, update, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from evald.domain.documents import Document, Maker
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference, check_name
+from evald.domain.requests import Request
 
 SORTS = ("created_at", "updated_at", "name")
 
@@ -15,13 +16,23 @@ SORTS = ("created_at", "updated_at", "name")
 class EntityRepository(Protocol):
     """Where entities of one kind are kept."""
 
-    def add(self, document: Document) -> None:
-        """Raises AlreadyExists when the name is taken in its namespace."""
+    def add(self, document: Document, request: Request) -> Document:
+        """Answers what is stored: the document, or what an earlier create of the same request made.
+
+        Raises AlreadyExists when the name is taken in its namespace, or Conflict when the request's
+        key was used for something else.
+        """
 
     def get(self, reference: Reference) -> Document:
         """By name, else by id. Raises NotFound."""
 
     def page(self, query: ListQuery) -> Page: ...
+
+    def update(self, reference: Reference, change: Callable[[Document], Document]) -> Document:
+        """Puts what `change` makes of the entity in its place; nobody else changes it meanwhile.
+
+        Raises NotFound, AlreadyExists, and what `change` raises.
+        """
 
     def delete(self, reference: Reference) -> str:
         """Answers the id. Raises NotFound, or Conflict when a job uses the entity."""
@@ -30,13 +41,15 @@ class EntityRepository(Protocol):
 class Vault(Protocol):
     """Keeps secrets out of sight: `seal` before storing, `mask` before answering."""
 
-    def seal(self, document: Document) -> Document: ...
+    def seal(self, document: Document, stored: Document | None = None) -> Document:
+        """A secret sent back as it is shown stays what it is in `stored`; else InvalidArgument."""
 
     def mask(self, document: Document) -> Document: ...
 
 
 class Entities:
-    """What can be done with the entities of one kind. `check` raises InvalidArgument."""
+    """What can be done with the entities of one kind. `check` raises InvalidArgument; `fixed` are
+    members that an update cannot change."""
 
     def __init__(
         self,
@@ -45,12 +58,14 @@ class Entities:
         maker: Maker,
         prefix: str,
         check: Callable[[Mapping[str, Any]], None],
+        fixed: Collection[str] = (),
     ) -> None:
         self._repository = repository
         self._vault = vault
         self._maker = maker
         self._prefix = prefix
         self._check = check
+        self._fixed = fixed
 
     def make(self, document: Document) -> Document:
         """A checked entity with an identity, not stored; its secrets are sealed."""
@@ -58,12 +73,32 @@ class Entities:
         self._check(entity)
         return self._vault.seal(entity)
 
-    def create(self, document: Document, *, validate_only: bool = False) -> Document:
-        """Raises InvalidArgument or AlreadyExists."""
+    def create(
+        self, document: Document, *, request_id: str | None = None, validate_only: bool = False
+    ) -> Document:
+        """Raises InvalidArgument, AlreadyExists, or Conflict."""
         entity = self.make(document)
         if not validate_only:
-            self._repository.add(entity)
+            request = Request.of(entity["namespace"], request_id, document)
+            entity = self._repository.add(entity, request)
         return self._vault.mask(entity)
+
+    def update(
+        self, namespace: str, name: str, changes: Document, keys: Collection[str] | None = None
+    ) -> Document:
+        """Changes top-level members: those in `keys`, by default those that `changes` has. One that
+        is in `keys` alone is taken away.
+
+        Raises InvalidArgument, NotFound, or AlreadyExists when the new name is taken.
+        """
+        reference = Reference(namespace, name)
+
+        def change(stored: Document) -> Document:
+            changed = self._maker.changed(stored, changes, keys, self._fixed)
+            self._check(changed)
+            return self._vault.seal(changed, stored)
+
+        return self._vault.mask(self._repository.update(reference, change))
 
     def get(self, namespace: str, name: str) -> Document:
         """By name, else by id. Raises NotFound."""

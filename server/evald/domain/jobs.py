@@ -1,9 +1,7 @@
-"""Jobs: create, watch, cancel, delete; and their results."""
+"""Jobs: create, watch, cancel, delete."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -12,6 +10,7 @@ from evald.domain.documents import SCHEMA_VERSION, Document
 from evald.domain.entities import Entities, Vault
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
+from evald.domain.requests import Request
 from evald.domain.states import FINAL
 from evald.errors import Conflict, InvalidArgument
 
@@ -21,8 +20,9 @@ SORTS = ("created_at", "updated_at")
 class JobRepository(Protocol):
     """Where jobs are kept."""
 
-    def add(self, job: Document) -> Document:
-        """Raises Conflict when the request id was used for another job."""
+    def add(self, job: Document, request: Request) -> Document:
+        """Answers the job, or the one that the same request made before. Raises Conflict when the
+        request's key was used for another job."""
 
     def get(self, job_id: str) -> Document: ...
 
@@ -34,12 +34,6 @@ class JobRepository(Protocol):
     def cancel(self, job_id: str) -> Document: ...
 
     def delete(self, job_id: str) -> None: ...
-
-    def result(self, job_id: str) -> Document: ...
-
-    def get_result(self, result_id: str) -> Document: ...
-
-    def result_page(self, query: ListQuery) -> Page: ...
 
 
 class SampleRepository(Protocol):
@@ -123,13 +117,11 @@ class Jobs:
             "max_runtime": max_runtime,
             "custom_fields": document.get("custom_fields") or {},
             **{k: document.get(k) for k in ("description", "project", "ownership")},
-            "request_key": f"{namespace}/{request_id}" if request_id else None,
-            "request_digest": digest(document) if request_id else None,
         }
         if validate_only:
             kept = ("namespace", "target", "config", "custom_fields", "max_runtime")
             return self._masked({k: job[k] for k in kept if job[k] is not None})
-        stored = self._repository.add(job)
+        stored = self._repository.add(job, Request.of(namespace, request_id, document))
         self._runner.wake()
         return self._masked(stored)
 
@@ -164,19 +156,6 @@ class Jobs:
         self._repository.delete(job_id)
         self._files.delete(job_id)
 
-    def result(self, job_id: str) -> Document:
-        """The result of a job that has started. Raises NotFound."""
-        return self._repository.result(job_id)
-
-    def get_result(self, result_id: str) -> Document:
-        """Raises NotFound."""
-        return self._repository.get_result(result_id)
-
-    def result_page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
-        """Raises InvalidArgument naming the parameter that is wrong."""
-        query = ListQuery.parse(request, SORTS)
-        return query, self._repository.result_page(query)
-
     def sample_page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
         """The samples of `job_id`, of its `task` if given. Raises NotFound or InvalidArgument."""
         query = ListQuery.parse(request, SORTS)
@@ -198,9 +177,3 @@ class Jobs:
 
     def _masked(self, job: Document) -> Document:
         return {**job, **{k: self._vault.mask(job[k]) for k in ("target", "config") if k in job}}
-
-
-def digest(document: Document) -> str:
-    """A fingerprint of a request, to tell a repeated one from another."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

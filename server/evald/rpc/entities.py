@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evald.domain.entities import Entities
-from evald.rpc.plain import to_document, to_message
+from evald.rpc.plain import mask_keys, to_document, to_message
 from evald.rpc.reply import deleted, listing
 from evaluation.v1 import (
     config_pb2,
@@ -26,7 +26,9 @@ class TargetServicer(target_service_pb2_grpc.TargetServiceServicer):
 
     def CreateTarget(self, request: Any, context: Any) -> target_pb2.Target:
         created = self._targets.create(
-            to_document(request.target), validate_only=request.validate_only
+            to_document(request.target),
+            request_id=request.request_id,
+            validate_only=request.validate_only,
         )
         return to_message(created, target_pb2.Target)
 
@@ -36,6 +38,15 @@ class TargetServicer(target_service_pb2_grpc.TargetServiceServicer):
     def ListTargets(self, request: Any, context: Any) -> target_service_pb2.ListTargetsResponse:
         asked = to_document(request)
         return listing(asked, *self._targets.page(asked), target_service_pb2.ListTargetsResponse)
+
+    def UpdateTarget(self, request: Any, context: Any) -> target_pb2.Target:
+        changed = self._targets.update(
+            request.namespace,
+            request.name,
+            to_document(request.target),
+            mask_keys(request.update_mask, target_pb2.Target),
+        )
+        return to_message(changed, target_pb2.Target)
 
     def DeleteTarget(self, request: Any, context: Any) -> page_pb2.DeleteResponse:
         return deleted(self._targets.delete(request.namespace, request.name))
@@ -49,7 +60,9 @@ class ConfigServicer(config_service_pb2_grpc.ConfigServiceServicer):
 
     def CreateConfig(self, request: Any, context: Any) -> config_pb2.Config:
         created = self._configs.create(
-            to_document(request.config), validate_only=request.validate_only
+            to_document(request.config),
+            request_id=request.request_id,
+            validate_only=request.validate_only,
         )
         return to_message(created, config_pb2.Config)
 
@@ -59,6 +72,15 @@ class ConfigServicer(config_service_pb2_grpc.ConfigServiceServicer):
     def ListConfigs(self, request: Any, context: Any) -> config_service_pb2.ListConfigsResponse:
         asked = to_document(request)
         return listing(asked, *self._configs.page(asked), config_service_pb2.ListConfigsResponse)
+
+    def UpdateConfig(self, request: Any, context: Any) -> config_pb2.Config:
+        changed = self._configs.update(
+            request.namespace,
+            request.name,
+            to_document(request.config),
+            mask_keys(request.update_mask, config_pb2.Config),
+        )
+        return to_message(changed, config_pb2.Config)
 
     def DeleteConfig(self, request: Any, context: Any) -> page_pb2.DeleteResponse:
         return deleted(self._configs.delete(request.namespace, request.name))

@@ -1,4 +1,4 @@
-"""JobService and ResultService."""
+"""JobService."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from google.api import httpbody_pb2
 from google.protobuf import empty_pb2
 
 from evald.domain.jobs import Jobs
+from evald.domain.results import Results
 from evald.rpc.plain import to_document, to_message
 from evald.rpc.reply import listing
 from evaluation.v1 import (
@@ -17,8 +18,6 @@ from evaluation.v1 import (
     job_service_pb2,
     job_service_pb2_grpc,
     result_pb2,
-    result_service_pb2,
-    result_service_pb2_grpc,
 )
 
 
@@ -35,8 +34,9 @@ class Files(Protocol):
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     """Runs evaluations."""
 
-    def __init__(self, jobs: Jobs, files: Files) -> None:
+    def __init__(self, jobs: Jobs, results: Results, files: Files) -> None:
         self._jobs = jobs
+        self._results = results
         self._files = files
 
     def CreateJob(self, request: Any, context: Any) -> job_pb2.Job:
@@ -65,7 +65,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         return to_message(self._jobs.status(request.job_id), job_pb2.JobStatusDetails)
 
     def GetJobResult(self, request: Any, context: Any) -> result_pb2.Result:
-        return to_message(self._jobs.result(request.job_id), result_pb2.Result)
+        return to_message(self._results.of_job(request.job_id), result_pb2.Result)
 
     def ListJobSamples(self, request: Any, context: Any) -> job_service_pb2.ListJobSamplesResponse:
         asked = to_document(request)
@@ -84,22 +84,6 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     ) -> AsyncIterator[httpbody_pb2.HttpBody]:
         async for part in archive(self._files.logs, request.job_id, "logs", context):
             yield part
-
-
-class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
-    """Keeps results."""
-
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
-
-    def GetResult(self, request: Any, context: Any) -> result_pb2.Result:
-        return to_message(self._jobs.get_result(request.result_id), result_pb2.Result)
-
-    def ListResults(self, request: Any, context: Any) -> result_service_pb2.ListResultsResponse:
-        asked = to_document(request)
-        return listing(
-            asked, *self._jobs.result_page(asked), result_service_pb2.ListResultsResponse
-        )
 
 
 async def archive(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from evald.errors import InvalidArgument
@@ -47,6 +48,23 @@ def to_message(document: Mapping[str, Any], kind: type[M]) -> M:
     message = kind()
     _fill(message, document)
     return message
+
+
+def mask_keys(mask: FieldMask, kind: type[Message]) -> frozenset[str] | None:
+    """The document keys of a mask of top-level fields; None when it is empty, `*` is all of them.
+
+    Raises InvalidArgument.
+    """
+    keys = _keys(kind.DESCRIPTOR)
+    if "*" in mask.paths:
+        return frozenset(keys.values())
+    for path in mask.paths:
+        if path not in keys:
+            message = f"{path!r} is no field of {kind.DESCRIPTOR.name}"
+            if path.partition(".")[0] in keys:
+                message = f"{path!r} lies inside a field; name fields of the top"
+            raise InvalidArgument.of("update_mask", message)
+    return frozenset(keys[path] for path in mask.paths) or None
 
 
 def _fill(message: Message, document: Mapping[str, Any]) -> None:

@@ -14,10 +14,12 @@ from grpc_reflection.v1alpha import reflection
 
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
+from evald.domain.results import Results
 from evald.errors import Unavailable
 from evald.rpc.entities import ConfigServicer, TargetServicer
 from evald.rpc.interceptor import CallInterceptor
-from evald.rpc.jobs import Files, JobServicer, ResultServicer
+from evald.rpc.jobs import Files, JobServicer
+from evald.rpc.results import ResultServicer
 from evald.settings import Settings
 from evaluation.v1 import (
     config_service_pb2,
@@ -49,7 +51,13 @@ class Server:
     of streams can keep a unary call waiting."""
 
     def __init__(
-        self, settings: Settings, targets: Entities, configs: Entities, jobs: Jobs, files: Files
+        self,
+        settings: Settings,
+        targets: Entities,
+        configs: Entities,
+        jobs: Jobs,
+        results: Results,
+        files: Files,
     ) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
@@ -75,12 +83,12 @@ class Server:
             (
                 job_service_pb2.DESCRIPTOR,
                 job_service_pb2_grpc.add_JobServiceServicer_to_server,
-                JobServicer(jobs, files),
+                JobServicer(jobs, results, files),
             ),
             (
                 result_service_pb2.DESCRIPTOR,
                 result_service_pb2_grpc.add_ResultServiceServicer_to_server,
-                ResultServicer(jobs),
+                ResultServicer(results),
             ),
             (
                 health_pb2.DESCRIPTOR,

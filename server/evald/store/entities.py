@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
@@ -10,9 +10,11 @@ from sqlmodel import Session
 
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference
+from evald.domain.requests import UNKEYED, Request
 from evald.errors import AlreadyExists, Conflict, NotFound
 from evald.store import filters
 from evald.store.engine import Database
+from evald.store.requests import add_once
 from evald.store.tables import Document, JobRow, NamedEntity
 
 
@@ -24,14 +26,14 @@ class EntityStore:
         self._row = row
         self._noun = noun
 
-    def add(self, document: Document) -> None:
-        """Raises AlreadyExists when the name is taken in its namespace."""
-        try:
-            with self._database.write() as session:
-                session.add(self._row.from_document(document))
-        except IntegrityError as e:
-            name = f"{document['namespace']}/{document['name']}"
-            raise AlreadyExists(f"a {self._noun} {name!r} exists already") from e
+    def add(self, document: Document, request: Request = UNKEYED) -> Document:
+        """Answers what is stored: the document, or what an earlier create of the same request made.
+
+        Raises AlreadyExists when the name is taken in its namespace, or Conflict when the request's
+        key was used for something else.
+        """
+        row = self._row.from_document(document)
+        return add_once(self._database, row, request, self._noun, self._taken(document)).document()
 
     def get(self, reference: Reference) -> Document:
         """The entity of that name, else of that id. Raises NotFound."""
@@ -43,10 +45,26 @@ class EntityStore:
             rows, total = filters.page(session, self._row, query)
             return Page([row.document() for row in rows], total)
 
+    def update(self, reference: Reference, change: Callable[[Document], Document]) -> Document:
+        """Puts what `change` makes of the entity in its place; nobody else changes it meanwhile.
+
+        Raises NotFound, AlreadyExists, and what `change` raises.
+        """
+        changed: Document = {}
+        try:
+            with self._database.write() as session:
+                row = self._find(session, reference, lock=True)
+                changed = change(row.document())
+                row.update(changed)
+                session.add(row)
+            return row.document()
+        except IntegrityError as e:
+            raise AlreadyExists(self._taken(changed)) from e
+
     def delete(self, reference: Reference) -> str:
         """Answers the id. Raises NotFound, or Conflict when a job uses the entity."""
         with self._database.write() as session:
-            row = self._find(session, reference)
+            row = self._find(session, reference, lock=True)
             used_by = getattr(JobRow, f"{self._noun}_id")
             job = session.scalar(select(JobRow.id).where(used_by == row.id).limit(1))
             if job is not None:
@@ -57,12 +75,18 @@ class EntityStore:
             session.delete(row)
             return row.id
 
-    def _find(self, session: Session, reference: Reference) -> NamedEntity:
+    def _taken(self, document: Document) -> str:
+        return f"a {self._noun} '{document['namespace']}/{document['name']}' exists already"
+
+    def _find(self, session: Session, reference: Reference, *, lock: bool = False) -> NamedEntity:
         row = self._row
-        found: Sequence[NamedEntity] = session.scalars(
+        matching = (
             select(row)
             .where(row.namespace == reference.namespace)
             .where(or_(row.name == reference.name, row.id == reference.name))
+        )
+        found: Sequence[NamedEntity] = session.scalars(
+            matching.with_for_update() if lock else matching
         ).all()
         if not found:
             raise NotFound(f"{self._noun} '{reference}' does not exist")

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import defer
 from sqlmodel import Session
 
 from evald.domain.listing import ListQuery, Page
+from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import FINAL, MESSAGES, JobStatus, step
-from evald.errors import AlreadyExists, Conflict, NotFound
+from evald.errors import Conflict, NotFound
 from evald.store import filters
 from evald.store.engine import Database
-from evald.store.tables import Document, JobEventRow, JobRow, ResultRow, now, write_time
+from evald.store.requests import add_once
+from evald.store.tables import Document, JobEventRow, JobRow, now, write_time
 
 SLIM = (defer(JobRow.target), defer(JobRow.config))
 """Leaves out what may be megabytes of rows, for those who look at a job's state only."""
@@ -55,40 +56,30 @@ def record(session: Session, row: JobRow) -> None:
 
 
 class JobStore:
-    """Keeps jobs and results."""
+    """Keeps jobs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, job: Document) -> Document:
-        """Stores a new job. A job with a request id that is there already answers the first one.
+    def add(self, job: Document, request: Request = UNKEYED) -> Document:
+        """Stores a new job and answers it, or the one that the same request made before.
 
-        Raises Conflict when that one was asked for differently.
+        Raises Conflict when the request's key was used for another job.
         """
         row = JobRow.from_document(job)
-        try:
-            with self._database.write() as session:
-                record(session, row)
-            return row.document()
-        except IntegrityError as e:
-            if row.request_key is None:
-                raise AlreadyExists(f"a job {row.id!r} exists already") from e
-        with self._database.read() as session:
-            first = session.scalars(
-                select(JobRow).where(JobRow.request_key == row.request_key)
-            ).one()
-            if first.request_digest != row.request_digest:
-                raise Conflict(
-                    f"request id {row.request_key!r} was used for another job, {first.id}; "
-                    "use a fresh one"
-                )
-            return first.document()
+        taken = f"a job {row.id!r} exists already"
+        return add_once(self._database, row, request, "job", taken, record).document()
 
     def get(self, job_id: str) -> Document:
         """Raises NotFound."""
         with self._database.read() as session:
             job = find(session, job_id).document()
             return {**job, "state_history": self._history(session, job_id)}
+
+    def namespace(self, job_id: str) -> str:
+        """Where a job is. Raises NotFound."""
+        with self._database.read() as session:
+            return find(session, job_id, slim=True).namespace
 
     def status(self, job_id: str) -> Document:
         """The status of a job, what it says of itself, and its error. Raises NotFound."""
@@ -120,28 +111,6 @@ class JobStore:
             if row.status not in FINAL:
                 raise Conflict(f"job {job_id!r} is {row.status}; cancel it first")
             session.delete(row)
-
-    def result(self, job_id: str) -> Document:
-        """The result of a job. Raises NotFound."""
-        with self._database.read() as session:
-            find(session, job_id, slim=True)
-            row = session.scalars(select(ResultRow).where(ResultRow.job_id == job_id)).first()
-            if row is None:
-                raise NotFound(f"job {job_id!r} has not started, so it has no result yet")
-            return row.document()
-
-    def get_result(self, result_id: str) -> Document:
-        """Raises NotFound."""
-        with self._database.read() as session:
-            row = session.get(ResultRow, result_id)
-            if row is None:
-                raise NotFound(f"result {result_id!r} does not exist")
-            return row.document()
-
-    def result_page(self, query: ListQuery) -> Page:
-        with self._database.read() as session:
-            rows, total = filters.page(session, ResultRow, query)
-            return Page([row.document() for row in rows], total)
 
     def _history(self, session: Session, job_id: str) -> list[dict[str, Any]]:
         events = session.scalars(

@@ -133,7 +133,7 @@ class Queue:
                 row.task_status = dict(task_status)
             _let_go(row)
             enter(session, row, status, message=None if launched else LAUNCH_FAILED)
-            found = session.scalars(select(ResultRow).where(ResultRow.job_id == row.id)).one()
+            found = session.get_one(ResultRow, row.result_id)
             if status == JobStatus.COMPLETED and result is not None:
                 found.tasks = dict(result.get("tasks") or {})
                 found.groups = dict(result.get("groups") or {})

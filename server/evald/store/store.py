@@ -8,6 +8,7 @@ from evald.store.entities import EntityStore
 from evald.store.jobs import JobStore
 from evald.store.migrate import migrate
 from evald.store.queue import Queue
+from evald.store.results import ResultStore
 from evald.store.samples import SampleStore
 from evald.store.tables import ConfigRow, TargetRow
 
@@ -23,6 +24,7 @@ class Store:
         self.targets = EntityStore(self.database, TargetRow, "target")
         self.configs = EntityStore(self.database, ConfigRow, "config")
         self.jobs = JobStore(self.database)
+        self.results = ResultStore(self.database)
         self.queue = Queue(self.database, max_attempts=settings.max_attempts)
         self.samples = SampleStore(self.database)
 

@@ -80,11 +80,22 @@ class NamedEntity(Entity):
 
     @classmethod
     def from_document(cls, document: Document) -> NamedEntity:
-        spec = {k: v for k, v in document.items() if k not in cls.model_fields}
-        known = {k: v for k, v in document.items() if k in cls.model_fields}
+        return cls(**cls._columns(document))
+
+    def update(self, document: Document) -> None:
+        """Makes the row hold `document` instead."""
+        for name, value in self._columns(document).items():
+            setattr(self, name, value)
+
+    @classmethod
+    def _columns(cls, document: Document) -> Document:
+        fields = cls.model_fields
+        columns = {k: v for k, v in document.items() if k in fields}
         for field in ("created_at", "updated_at"):
-            known[field] = datetime.fromisoformat(known[field]).replace(tzinfo=UTC)
-        return cls(**known, spec=spec)
+            columns[field] = datetime.fromisoformat(columns[field]).replace(tzinfo=UTC)
+        for field in ("description", "project", "ownership"):
+            columns.setdefault(field, None)
+        return {**columns, "spec": {k: v for k, v in document.items() if k not in fields}}
 
     def document(self) -> Document:
         entity = {**self.common(), "name": self.name, "type": self.type, **self.spec}
@@ -240,6 +251,16 @@ class ResultRow(Entity, table=True):
     files_url: str | None = None
     tasks: Any = json_column()
     groups: Any = json_column()
+
+    @classmethod
+    def from_document(cls, document: Document) -> ResultRow:
+        """A new result of `document`."""
+        return cls(**{"job_id" if k == "job" else k: v for k, v in document.items()})
+
+    def update(self, changes: Document) -> None:
+        """Sets the members that `changes` has."""
+        for key, value in changes.items():
+            setattr(self, "job_id" if key == "job" else key, value)
 
     def document(self) -> Document:
         result = {
