@@ -14,16 +14,22 @@ local GRPC_HEADERS = { "grpc-accept-encoding", "grpc-message", "grpc-status" }
 
 local dialect = {}
 
-local function refuse(handle, status, body, headers)
+-- Answers an error. `what` is a message, or a problem with the place that it is at.
+local function refuse(handle, status, what, headers)
   -- Tells local_reply_config that this body is JSON already.
   handle:streamInfo():dynamicMetadata():set(METADATA, "refused", true)
   headers = headers or {}
   headers[":status"] = tostring(status)
-  handle:respond(headers, body)
+  handle:respond(headers, type(what) == "table" and errors.refusal({ what }, status) or errors.text(what, status))
 end
 
 local function is_grpc(headers)
   return (headers:get("content-type") or ""):find("^application/grpc") ~= nil
+end
+
+local function is_json(headers)
+  local kind = (headers:get("content-type") or ""):lower():match("^[^;%s]*")
+  return kind == "application/json" or kind:find("^application/.+%+json$") ~= nil
 end
 
 function dialect.on_request(handle)
@@ -34,20 +40,23 @@ function dialect.on_request(handle)
   local number, verbs = schema.find(headers:get(":method"), path)
   local method = schema.methods[number]
   if not method then
-    if #verbs == 0 then return refuse(handle, 404, errors.text("Not Found")) end
-    return refuse(handle, 405, errors.text("Method Not Allowed"), { allow = table.concat(verbs, ", ") })
+    if #verbs == 0 then return refuse(handle, 404, "Not Found") end
+    return refuse(handle, 405, "Method Not Allowed", { allow = table.concat(verbs, ", ") })
   end
   handle:streamInfo():dynamicMetadata():set(METADATA, "method", number)
 
   local base, text = path:match("^([^?]*)%??(.*)$")
   if not json.is_utf8(base:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)) then
-    return refuse(handle, 400, errors.text("The path is not UTF-8"))
+    return refuse(handle, 400, "The path is not UTF-8")
   end
   if text ~= "" then
     local rewritten, problem = query.to_proto(method, text)
-    if not rewritten then return refuse(handle, 422, errors.refusal({ problem })) end
-    headers:replace(":path", rewritten == "" and base or base .. "?" .. rewritten)
+    if not rewritten then return refuse(handle, 422, problem) end
+    path = rewritten == "" and base or base .. "?" .. rewritten
   end
+  local key = headers:get("idempotency-key")
+  if key then path = query.with(method, path, "request_id", key) end
+  headers:replace(":path", path)
 
   if not method.body then
     -- The transcoder would read fields from it.
@@ -57,14 +66,22 @@ function dialect.on_request(handle)
   end
   local encoding = headers:get("content-encoding")
   if encoding and encoding ~= "identity" then
-    return refuse(handle, 415, errors.text("Content-Encoding " .. encoding .. " is not supported"))
+    return refuse(handle, 415, "Content-Encoding " .. encoding .. " is not supported")
   end
   local body = handle:body(true)
-  local rewritten, problem = request.to_proto(method, body:getBytes(0, body:length()))
-  if not rewritten then return refuse(handle, 422, errors.refusal({ problem })) end
-  body:setBytes(rewritten)
   -- Waiting for the body has made the headers taken before it stale.
   headers = handle:headers()
+  -- A web page of another site may send what has another type without asking first.
+  if body:length() > 0 and not is_json(headers) then
+    return refuse(handle, 415, "The body must be JSON, with the header Content-Type: application/json")
+  end
+  local rewritten, given = request.to_proto(method, body:getBytes(0, body:length()))
+  if not rewritten then return refuse(handle, 422, given) end
+  body:setBytes(rewritten)
+  -- What the body has is what it changes; null takes a field away.
+  if method.verb == "PATCH" and #given > 0 then
+    headers:replace(":path", query.with(method, path, "update_mask", table.concat(given, ",")))
+  end
   headers:replace("content-type", "application/json")
   headers:replace("content-length", tostring(#rewritten))
 end
@@ -86,10 +103,11 @@ end
 
 local function on_error(handle, method)
   local body, replace = whole_body(handle)
-  local rewritten, asked = errors.to_rest(method, body)
+  local rewritten, asked, wait = errors.to_rest(method, body)
   replace(rewritten)
   local headers = handle:headers()
   if asked then headers:replace(":status", asked) end
+  if wait then headers:replace("retry-after", tostring(wait)) end
   local status = headers:get(":status")
   -- A client that repeats these by itself would only do the harm twice.
   if status == "409" or status == "500" then headers:replace("x-should-retry", "false") end

@@ -6,8 +6,15 @@ local errors = {}
 -- An error is for reading: a key longer than this is cut.
 local LONGEST_KEY = 256
 
+-- The gRPC codes of what the dialect refuses, by HTTP status: they stand beside `detail` as they do in the server's errors.
+local CODES = { [400] = 3, [404] = 5, [405] = 12, [415] = 3, [422] = 3 }
+
+local function coded(detail, status)
+  return '{"detail":' .. detail .. (status and ',"code":' .. CODES[status] or "") .. "}"
+end
+
 -- `{"detail": [problem]}`, as the reference API answers 422.
-function errors.refusal(problems)
+function errors.refusal(problems, status)
   local pieces = {}
   for i, problem in ipairs(problems) do
     local loc = {}
@@ -17,11 +24,11 @@ function errors.refusal(problems)
     pieces[i] = '{"loc":[' .. table.concat(loc, ",") .. '],"msg":' .. json.quote(problem.msg)
       .. ',"type":' .. json.quote(problem.type) .. "}"
   end
-  return '{"detail":[' .. table.concat(pieces, ",") .. "]}"
+  return coded("[" .. table.concat(pieces, ",") .. "]", status)
 end
 
-function errors.text(message)
-  return '{"detail":' .. json.quote(message) .. "}"
+function errors.text(message, status)
+  return coded(json.quote(message), status)
 end
 
 -- Where a REST caller finds the field that the server names by its path in the request message,
@@ -48,20 +55,21 @@ local function loc(method, path)
   return found
 end
 
--- The body with `detail`, and the HTTP status that the error's details ask for, if they do.
+-- The body with `detail`, and what the error's details ask for: the HTTP status, and seconds to wait before another try.
 function errors.to_rest(method, body)
   local ok, status = pcall(json.decode, body, 1)
   if not ok or type(status) ~= "table" or status.detail then return body end
-  local problems, http_status = {}, nil
+  local problems, http_status, wait = {}, nil, nil
   for _, detail in ipairs(status.details or {}) do
     for _, violation in ipairs(method and detail.field_violations or {}) do
       table.insert(problems, { loc = loc(method, violation.field), msg = violation.description, type = "value_error" })
     end
     http_status = http_status or (detail.metadata or {}).http_status
+    if detail.retry_delay then wait = math.ceil(tonumber((detail.retry_delay:match("^[%d.]+"))) or 0) end
   end
   local detail = errors.text(status.message or "")
   if #problems > 0 then detail, http_status = errors.refusal(problems), http_status or "422" end
-  return detail:sub(1, -2) .. "," .. body:match("^%s*{(.*)$"), http_status
+  return detail:sub(1, -2) .. "," .. body:match("^%s*{(.*)$"), http_status, wait
 end
 
 return errors

@@ -99,6 +99,12 @@ end
 
 local query = {}
 
+-- A path with one more parameter for the transcoder, unless the method has none of that name or the caller gave it.
+function query.with(method, path, name, value)
+  if not method.query.by_key[name] or path:find("[?&]" .. name .. "=") then return path end
+  return path .. (path:find("?", 1, true) and "&" or "?") .. name .. "=" .. encode(value)
+end
+
 -- The query for the transcoder, or nil and what is wrong with the caller's.
 function query.to_proto(method, text)
   local out, seen = {}, {}

@@ -9,8 +9,9 @@ local QUOTE, OBJECT, LIST, NULL = 34, 123, 91, 110
 -- Protobuf reads messages up to 100 deep, and an object in a Struct takes three of them.
 local MAX_DEPTH = 28
 
--- The body being read. A Lua state serves one thread and nothing here yields, so one is enough.
-local text, out, path
+-- The body being read. A Lua state serves one thread and nothing here yields, so one is enough. `given` has the
+-- names of the fields at its top, those that are null too.
+local text, out, path, given
 
 local refuse = json.refuse
 
@@ -161,6 +162,7 @@ local function read_message(message, pos)
     if not field then refuse("extra_forbidden", schema.unknown("field", key, message.keys)) end
     if seen[key] then refuse("duplicate_key", "The key is given twice") end
     seen[key] = true
+    if #path == 1 then given[#given + 1] = (field.text or field).name end
     if is_null(at) then
       path[#path] = nil
       return at + 4
@@ -189,9 +191,9 @@ end
 
 local request = {}
 
--- The body for the transcoder, or nil and what is wrong with the caller's.
+-- The body for the transcoder and the names of its top fields, or nil and what is wrong with the caller's.
 function request.to_proto(method, body)
-  text, out, path = body, {}, {}
+  text, out, path, given = body, {}, {}, {}
   local ok, problem = pcall(function()
     if not json.is_utf8(text) then refuse("json_invalid", "Invalid JSON: not UTF-8") end
     local pos = json.space(text, 1)
@@ -199,9 +201,9 @@ function request.to_proto(method, body)
     local stop = json.space(text, read_message(method.body_message, pos))
     if stop <= #text then json.malformed(text, stop, "the end of the text") end
   end)
-  local result, loc = out, { "body", unpack(path) }
-  text, out, path = nil, nil, nil
-  if ok then return table.concat(result) end
+  local result, names, loc = out, given, { "body", unpack(path) }
+  text, out, path, given = nil, nil, nil, nil
+  if ok then return table.concat(result), names end
   if type(problem) ~= "table" then error(problem, 0) end
   return nil, { loc = loc, msg = problem.msg, type = problem.type }
 end

@@ -100,6 +100,8 @@ class Gateway:
             options["data"] = body.encode() if isinstance(body, str) else body
         elif body is not None:
             options["json"] = body
+        if "data" in options:
+            options.setdefault("headers", {"Content-Type": "application/json"})
         url = f"{self.origin}/v1/evaluation{path}"
         return self.session.request(verb, url, timeout=30, **options)
 

@@ -52,6 +52,15 @@ def test_a_grpc_error_has_a_detail(gateway, code, http_status):
     assert answer.headers.get("x-should-retry") == retry
 
 
+@pytest.mark.parametrize(("delay", "header"), [(1.0, "1"), (2.25, "3"), (0, "0")])
+def test_when_to_try_again_is_a_header(gateway, delay, header):
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(int(delay * 1000))
+    gateway.stub.answers["GetJob"] = status(code_pb2.UNAVAILABLE, "busy", retry)
+    answer = gateway.get("/jobs/eval-1")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, header)
+
+
 def test_field_violations_are_a_422_with_rest_paths(gateway):
     gateway.stub.answers["CreateJob"] = status(
         code_pb2.INVALID_ARGUMENT,
@@ -119,9 +128,12 @@ def test_a_stream_that_fails_at_once_is_an_error_like_others(gateway):
 
 def test_an_unknown_path_or_verb(gateway):
     answer = gateway.get("/jbos")
-    assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found", "code": 5})
     answer = gateway.send("PUT", "/jobs/eval-1")
-    assert (answer.status_code, answer.json()) == (405, {"detail": "Method Not Allowed"})
+    assert (answer.status_code, answer.json()) == (
+        405,
+        {"detail": "Method Not Allowed", "code": 12},
+    )
     assert answer.headers["allow"] == "GET, DELETE"
     # A slash at the end is the same path, an empty segment is none.
     assert gateway.get("/jobs/").status_code == 200
@@ -165,7 +177,7 @@ def test_health_follows_the_server(gateway):
 
     try:
         gateway.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        assert wait_for(503) == {"detail": "The gRPC server is not serving."}
+        assert wait_for(503) == {"detail": "The gRPC server is not serving.", "code": 14}
     finally:
         gateway.health.set("", health_pb2.HealthCheckResponse.SERVING)
         assert wait_for(200) == {"status": "ok"}
