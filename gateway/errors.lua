@@ -37,12 +37,12 @@ local function loc(method, path)
   local steps = {}
   for part in path:gmatch("[^.%[%]]+") do table.insert(steps, tonumber(part) or part) end
   local message, first, found = method.request_message, 1, { method.body and "body" or "query" }
-  if method.is_bound[steps[1]] then
-    found = { "path" }
-  elseif method.body == steps[1] then
+  if method.body == steps[1] then
     message, first = method.body_message, 2
   elseif method.body and method.body ~= "*" and method.body_message.by_name[steps[1]] then
     message = method.body_message
+  elseif method.is_bound[steps[1]] then
+    found = { "path" }
   elseif method.query.by_key[steps[1]] then
     found = { "query" }
   end

@@ -101,6 +101,7 @@ def test_field_violations_are_a_422_with_rest_paths(gateway):
         ("POST", "CompareJobs", "/jobs:compare", "baseline_job_id", ["body", "baseline_job_id"]),
         ("PATCH", "UpdateTarget", "/targets/a/b", "target.type", ["body", "type"]),
         ("PATCH", "UpdateTarget", "/targets/a/b", "type", ["body", "type"]),
+        ("PATCH", "UpdateTarget", "/targets/a/b", "name", ["body", "name"]),
         ("PATCH", "UpdateTarget", "/targets/a/b", "update_mask", ["query", "update_mask"]),
         ("POST", "CreateJob", "/jobs", "", ["body"]),
     ],

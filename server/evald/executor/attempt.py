@@ -212,11 +212,11 @@ class Attempt:
         return self._queue.finish(self.fence, status, task_status=self._task_status(status), **said)
 
     def _task_status(self, status: JobStatus) -> dict[str, str]:
-        """Tasks that had not ended when the job failed have failed too."""
+        """Tasks that had not ended when the job failed have failed too; of a cancelled job, those
+        that ran."""
         states = dict(self._standing.task_status)
-        if status == JobStatus.FAILED:
-            states = {t: s if s == "completed" else "failed" for t, s in states.items()}
-        return states
+        ended = {JobStatus.FAILED: ("pending", "running"), JobStatus.CANCELLED: ("running",)}
+        return {t: "failed" if s in ended.get(status, ()) else s for t, s in states.items()}
 
 
 def with_files(document: Any, key: str = "") -> Any:
