@@ -19,6 +19,7 @@ class ClientSettings(BaseModel):
     inference_url: str | None = None
     egress: tuple[str, ...] = ()
     file_roots: tuple[str, ...] = ()
+    secret_env: tuple[str, ...] = ("*",)
     response_limit: int = 32 * 2**20
 
 
@@ -41,6 +42,31 @@ class Settings(BaseSettings):
     rest_port: int = Field(
         7331, description="Port of the REST gateway (`evald up`).", ge=0, le=65535
     )
+    auth: Literal["none", "tokens"] | None = Field(
+        None,
+        description="`tokens`: calls must show a token; `none`: everybody may do everything. "
+        "Default: as `none`, but the server starts on a loopback address only.",
+    )
+    tls_cert: Path | None = Field(
+        None, description="Certificate chain (PEM file) of both ports; with `EVALD_TLS_KEY`."
+    )
+    tls_key: Path | None = Field(None, description="Private key (PEM file) of `EVALD_TLS_CERT`.")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="Certificates (PEM file) that a client's must be signed by, on both ports.",
+    )
+    rate_limit: int = Field(
+        1000,
+        description="Requests a second of one client address over REST; 0 is no limit.",
+        ge=0,
+        le=2**31 - 1,
+    )
+    body_limit: int = Field(
+        16 * 2**20,
+        description="Bytes of one REST request's body; a gRPC message may have a quarter more.",
+        ge=1024,
+        le=2**28,
+    )
     rpc_threads: int = Field(16, description="Threads that answer unary calls.", ge=1)
     max_streams: int = Field(256, description="Streams (downloads, watches) open at once.", ge=1)
     request_timeout: float = Field(
@@ -61,6 +87,16 @@ class Settings(BaseSettings):
     )
     max_attempts: int = Field(3, description="Runs of a job before it fails for good.", ge=1)
     max_runtime: float = Field(86400, description="Seconds that one run of a job may take.", gt=0)
+    job_memory: int = Field(
+        0,
+        description="Bytes of memory that the processes of one job may hold. "
+        "Default: three quarters of the machine's.",
+        ge=0,
+    )
+    job_processes: int = Field(1024, description="Processes that one job may start.", ge=1)
+    job_output: int = Field(
+        2**30, description="Bytes that one job may print; its log keeps the first MiB.", ge=2**20
+    )
     grace_seconds: float = Field(
         10,
         description="Seconds that calls, and children that are told to end, get to finish.",
@@ -81,11 +117,16 @@ class Settings(BaseSettings):
     file_roots: Names = Field(
         (), description="Folders that data sets given as local paths may lie in, comma-separated."
     )
+    secret_env: Names | None = Field(
+        None,
+        description="Environment variables that secrets may name as `env:NAME`, comma-separated, "
+        "with `*`. Default: all but `EVALD_*`; with `EVALD_AUTH=tokens` none.",
+    )
     response_limit: int = Field(
         32 * 2**20, description="Bytes of one model reply that are read at most.", ge=1024
     )
 
-    @field_validator("egress", "file_roots", mode="before")
+    @field_validator("egress", "file_roots", "secret_env", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -100,5 +141,7 @@ class Settings(BaseSettings):
     @property
     def clients(self) -> ClientSettings:
         """The part that children get."""
-        fields = self.model_dump(include=set(ClientSettings.model_fields))
+        fields = self.model_dump(include=set(ClientSettings.model_fields), exclude_none=True)
+        if self.auth == "tokens":
+            fields.setdefault("secret_env", ())
         return ClientSettings(**{**fields, "data_dir": self.data_dir.resolve()})

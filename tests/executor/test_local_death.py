@@ -66,6 +66,19 @@ def test_a_death_says_how(
     assert not alive(attempt.pid)
 
 
+@pytest.mark.parametrize(
+    ("do", "kind"), [("grow", "memory"), ("multiply", "processes"), ("flood_forever", "output")]
+)
+def test_a_job_that_takes_too_much_is_ended(
+    do: str, kind: str, backends: Callable[..., LocalBackend], make_spec: MakeSpec
+) -> None:
+    limits = {"job_memory": 300 * 2**20, "job_processes": 50, "job_output": 2**25}
+    attempt = backends(**limits).start(make_spec(do, megabytes=4000))
+    _, death = died(attempt)
+    assert (death.kind, "EVALD_JOB_" in str(death)) == (kind, True)
+    assert not alive(attempt.pid)
+
+
 def test_a_crash_in_c_leaves_its_trace_in_the_log(
     backend: LocalBackend, make_spec: MakeSpec
 ) -> None:

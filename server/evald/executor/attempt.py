@@ -23,6 +23,9 @@ log = structlog.get_logger()
 PROGRESS_SECONDS = 0.5
 """Progress that no sample carries is written at most this often."""
 
+HOPELESS = frozenset({"memory", "output", "processes"})
+"""Kinds of death that another attempt would die as well."""
+
 ALMOST = 99.9
 """Most that a running job says of its progress: to clients 100 means that the result is there."""
 
@@ -196,6 +199,8 @@ class Attempt:
                 return self._queue.release(self.fence, counted=False, error=error)
             case "lost":
                 raise LeaseLost
+        if death.kind in HOPELESS:
+            return self._fail(error)
         self._say("error", f"{death.kind}: {death}")
         status = self._queue.release(self.fence, counted=True, error=error)
         if status == JobStatus.FAILED:

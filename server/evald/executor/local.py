@@ -10,6 +10,7 @@ import structlog
 from evald.errors import Unavailable
 from evald.executor import marker
 from evald.executor.backend import JobSpec
+from evald.executor.limits import SHARE, Limits, machine_memory
 from evald.executor.process import ChildProcess
 from evald.executor.run import LocalRun
 from evald.settings import Settings
@@ -20,6 +21,9 @@ JOBS_PER_CHILD = 200
 RSS_LIMIT = 2 * 2**30
 """A child that has run so many jobs, or holds so many bytes of memory, is not used again."""
 
+LOOK_SECONDS = 0.1
+"""How often is looked at what the jobs hold."""
+
 IDLE_SECONDS = 60
 """How long a child that is not to be kept warm waits for a job like the one before."""
 
@@ -28,7 +32,7 @@ class LocalBackend:
     """Runs attempts in children, which are kept for the next attempt on the same devices.
 
     One thread, the keeper, starts warm children, ends those that were told to end and did not, and
-    those that nobody needs.
+    those that nobody needs; another, the guard, ends those that take too much.
 
     A warm child is ready within a second of being started, and starts a job within milliseconds.
     """
@@ -36,6 +40,11 @@ class LocalBackend:
     def __init__(self, settings: Settings) -> None:
         marker.kill_orphans()
         self._warm = settings.warm_children
+        self._limits = Limits(
+            memory=settings.job_memory or int(machine_memory() * SHARE),
+            processes=settings.job_processes,
+            output=settings.job_output,
+        )
         self._idle: list[ChildProcess] = []
         self._busy: set[ChildProcess] = set()
         self._ending: dict[ChildProcess, float] = {}
@@ -45,16 +54,20 @@ class LocalBackend:
         self._news = Condition()
         self._keeper = Thread(target=self._keep, name="children", daemon=True)
         self._keeper.start()
+        self._guard = Thread(target=self._watch, name="guard", daemon=True)
+        self._guard.start()
 
     def start(self, spec: JobSpec) -> LocalRun:
         """Runs a spec in a waiting child with the same devices, or else in a new one."""
-        return LocalRun(self, self._take(spec.devices), spec)
+        child = self._take(spec.devices)
+        return LocalRun(self, child, spec, output_limit=self._limits.output)
 
     def close(self) -> None:
         with self._news:
             self._closed = True
-            self._news.notify()
+            self._news.notify_all()
         self._keeper.join()
+        self._guard.join()
         for child in [*self._idle, *self._busy]:
             child.end()
         self._idle.clear()
@@ -123,6 +136,17 @@ class LocalBackend:
                 child.end()
             for _ in range(starts):
                 self._start_warm()
+
+    def _watch(self) -> None:
+        while True:
+            with self._news:
+                if self._closed:
+                    return
+                busy = list(self._busy)
+            for child in busy:
+                if not child.ended and (found := self._limits.exceeded(child.pid)):
+                    child.condemn(*found)
+            time.sleep(LOOK_SECONDS)
 
     def _due(self) -> list[ChildProcess]:
         """Children to end now, taken off the lists."""

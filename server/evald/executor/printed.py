@@ -27,9 +27,12 @@ class Printed:
         self._left = OUTPUT_LIMIT
         self._line = b""
         self._cut = False
+        self.size = 0
+        """Bytes printed so far."""
 
     def feed(self, data: bytes) -> Iterator[Log]:
         """The lines that end in this piece."""
+        self.size += len(data)
         *ended, rest = data.split(b"\n") if self._left > 0 else [b""]
         for part in ended:
             self._add(part)

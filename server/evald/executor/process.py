@@ -14,6 +14,7 @@ from threading import Lock
 
 from evald.executor import marker
 from evald.executor.environment import scrubbed
+from evald.executor.limits import resident
 
 REAP_SECONDS = 10
 """How long a killed process may take to be gone; only a broken driver holds one for longer."""
@@ -35,10 +36,10 @@ class ChildProcess:
         self._marker = marker.new()
         self._lock = Lock()
         self._reading = False
+        self._condemned: tuple[str, str] | None = None
         self.events, theirs = os.pipe()
         lifeline, self._lifeline = os.pipe()
         try:
-            # A memory limit would be set here, by prlimit, before the child imports anything.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "evald.executor.child", str(theirs), str(lifeline)],
                 stdin=subprocess.PIPE,
@@ -82,11 +83,7 @@ class ChildProcess:
     @property
     def rss(self) -> int:
         """Bytes of memory that it holds; 0 where that cannot be told."""
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            return 0
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return resident(self.pid)
 
     @property
     def alone(self) -> bool:
@@ -120,6 +117,16 @@ class ChildProcess:
         """Tells the whole group to end."""
         with self._lock:
             self._signal(signal.SIGTERM)
+
+    @property
+    def condemned(self) -> tuple[str, str] | None:
+        """The kind and the words for why the server ended it, if it did not just stop it."""
+        return self._condemned
+
+    def condemn(self, kind: str, message: str) -> None:
+        """Ends it for what it has done."""
+        self._condemned = self._condemned or (kind, message)
+        self.end()
 
     def end(self) -> int | None:
         """Kills the group and all else that the child has started, and answers how it ended: exit

@@ -42,8 +42,11 @@ class Keeper(Protocol):
 class LocalRun:
     """One attempt in a child process."""
 
-    def __init__(self, keeper: Keeper, child: ChildProcess, spec: JobSpec) -> None:
+    def __init__(
+        self, keeper: Keeper, child: ChildProcess, spec: JobSpec, *, output_limit: int
+    ) -> None:
         self._keeper = keeper
+        self._output_limit = output_limit
         self._child = child
         self._unsent = memoryview(spec.encode())
         self._stopped = False
@@ -100,6 +103,8 @@ class LocalRun:
                 if child.printed in fds:
                     data = os.read(child.printed, READ_BYTES)
                     yield from printed.feed(data)
+                    if printed.size > self._output_limit:
+                        raise too_much(self._output_limit)
                     if not data:
                         ready.unregister(child.printed)
                 if child.events in fds:
@@ -161,7 +166,15 @@ class LocalRun:
         deadline = time.monotonic() + EXIT_SECONDS
         while (alive := not self._child.ended) and time.monotonic() < deadline:
             time.sleep(0.005)
-        return death(self._child.end(), stopped=self._stopped, alive=alive)
+        status = self._child.end()
+        if self._child.condemned and not self._stopped:
+            return ChildDied(*self._child.condemned)
+        return death(status, stopped=self._stopped, alive=alive)
+
+
+def too_much(limit: int) -> ChildDied:
+    """What to say of a child that prints for ever."""
+    return ChildDied("output", f"the job printed more than {limit // 2**20} MiB (EVALD_JOB_OUTPUT)")
 
 
 class Lines:

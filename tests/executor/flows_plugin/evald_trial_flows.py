@@ -95,6 +95,20 @@ class Trial(Flow):
         while True:
             os.write(1, b"line\n" * 1000)
 
+    async def grow(self, context: FlowContext) -> None:
+        held = []
+        while len(held) < context.config["megabytes"]:
+            held.append(os.urandom(2**20))
+            await asyncio.sleep(0.001)
+
+    def multiply(self, context: FlowContext) -> None:
+        for _ in range(500):
+            if not os.fork():
+                os.setsid()
+                time.sleep(600)
+                os._exit(0)
+            time.sleep(0.001)
+
     def leave(self, context: FlowContext) -> None:
         sys.exit(3)
 
