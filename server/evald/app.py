@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from evald import logs, registry
+from evald import exposure, logs, registry
 from evald.clients.archive import zipped
 from evald.clients.artifacts import ArtifactStore
 from evald.clients.secrets import Vault, redact, secret_values
@@ -28,6 +28,7 @@ from evald.executor.files import JobFiles
 from evald.executor.gpus import Gpus
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
+from evald.rpc.access import Gate
 from evald.rpc.server import Server
 from evald.settings import Settings
 from evald.store.store import Store
@@ -81,7 +82,8 @@ class App:
             fits,
         )
         results = Results(self.store.results, self.vault, self.store.jobs.namespace)
-        self.server = Server(settings, targets, configs, jobs, results, files)
+        gate = Gate(self.store.tokens if settings.auth == "tokens" else None)
+        self.server = Server(settings, targets, configs, jobs, results, files, gate=gate)
 
     def _attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
         job_id = claim.fence.job_id
@@ -160,6 +162,7 @@ async def run(settings: Settings, *, gateway: bool) -> int:
     The first SIGTERM or SIGINT drains; the second one ends everything at once.
     """
     logs.configure(settings)
+    exposure.check(settings)
     app = App(settings)
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -2,6 +2,8 @@
 
 EvaldError
 ├── InvalidArgument         the request is wrong; says which fields
+├── Unauthenticated         nobody knows who calls
+├── PermissionDenied        the caller is known, and may not
 ├── NotFound
 ├── AlreadyExists
 ├── Conflict                something else stands in the way
@@ -55,6 +57,14 @@ class InvalidArgument(EvaldError):
         violations = [Violation(f"{prefix}.{v.field}", v.message) for v in self.violations]
         message = "; ".join(f"{v.field}: {v.message}" for v in violations)
         return InvalidArgument(message or self.message, violations)
+
+
+class Unauthenticated(EvaldError):
+    """Show a token that holds: `authorization: Bearer evald_...`."""
+
+
+class PermissionDenied(EvaldError):
+    """This caller may not do that."""
 
 
 class NotFound(EvaldError):

@@ -17,6 +17,7 @@ from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.domain.results import Results
 from evald.errors import InvalidArgument, NotFound
+from evald.rpc.access import Gate
 from evald.rpc.server import Server
 from evald.settings import Settings
 from evald.store.store import Store
@@ -92,7 +93,8 @@ def channel(settings: Settings) -> Iterator[grpc.Channel]:
 
     async def make() -> Server:
         results = Results(store.results, vault, store.jobs.namespace)
-        return Server(settings, targets, configs, jobs, results, files)
+        gate = Gate(store.tokens if settings.auth == "tokens" else None)
+        return Server(settings, targets, configs, jobs, results, files, gate=gate)
 
     server = on_loop(make)
     port = on_loop(server.start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
+from evald.domain.access import caller
 from evald.domain.documents import Document, Maker
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference, check_name
@@ -76,8 +77,9 @@ class Entities:
     def create(
         self, document: Document, *, request_id: str | None = None, validate_only: bool = False
     ) -> Document:
-        """Raises InvalidArgument, AlreadyExists, or Conflict."""
+        """Raises InvalidArgument, PermissionDenied, AlreadyExists, or Conflict."""
         entity = self.make(document)
+        caller().check_namespace(entity["namespace"])
         if not validate_only:
             request = Request.of(entity["namespace"], request_id, document)
             entity = self._repository.add(entity, request)
@@ -89,13 +91,15 @@ class Entities:
         """Changes top-level members: those in `keys`, by default those that `changes` has. One that
         is in `keys` alone is taken away.
 
-        Raises InvalidArgument, NotFound, or AlreadyExists when the new name is taken.
+        Raises InvalidArgument, PermissionDenied, NotFound, or AlreadyExists when the new name is
+        taken.
         """
         reference = Reference(namespace, name)
 
         def change(stored: Document) -> Document:
             changed = self._maker.changed(stored, changes, keys, self._fixed)
             self._check(changed)
+            caller().check_namespace(changed["namespace"])
             return self._vault.seal(changed, stored)
 
         return self._vault.mask(self._repository.update(reference, change))

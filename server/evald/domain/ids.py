@@ -12,13 +12,18 @@ JOB = "eval"
 RESULT = "evaluation_result"
 MODEL = "model"
 DATASET = "dataset"
+TOKEN = "token"
 
 
 def new_id(prefix: str) -> str:
     """A fresh id such as `eval-Akk2TPTzp96YCQjyvaJsMt`."""
-    number = uuid4().int
+    return f"{prefix}-{base58(uuid4().int, 21)}"
+
+
+def base58(number: int, width: int) -> str:
+    """A number in base 58, with at least so many digits."""
     digits = []
     while number:
         number, digit = divmod(number, 58)
         digits.append(ALPHABET[digit])
-    return f"{prefix}-{''.join(reversed(digits)).rjust(21, ALPHABET[0])}"
+    return "".join(reversed(digits)).rjust(width, ALPHABET[0])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from evald.domain import ids
+from evald.domain.access import caller
 from evald.domain.documents import SCHEMA_VERSION, Document
 from evald.domain.entities import Entities, Vault
 from evald.domain.listing import ListQuery, Page
@@ -92,7 +93,7 @@ class Jobs:
     def create(
         self, document: Document, *, request_id: str | None = None, validate_only: bool = False
     ) -> Document:
-        """Queues a job. Raises InvalidArgument, NotFound or Conflict."""
+        """Queues a job. Raises InvalidArgument, PermissionDenied, NotFound or Conflict."""
         target = self._part(document, "target", self._targets, ids.TARGET)
         config = self._part(document, "config", self._configs, ids.CONFIG)
         self._fits(target, config)
@@ -108,6 +109,7 @@ class Jobs:
             )
         namespace = document.get("namespace") or DEFAULT_NAMESPACE
         check_name(namespace, "namespace")
+        caller().check_namespace(namespace)
         job = {
             "id": self._new_id(ids.JOB),
             "namespace": namespace,

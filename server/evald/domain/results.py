@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from evald.domain import ids
+from evald.domain.access import caller
 from evald.domain.documents import Document
 from evald.domain.entities import Vault
 from evald.domain.listing import ListQuery, Page
@@ -66,12 +67,13 @@ class Results:
     def create(
         self, document: Document, *, request_id: str | None = None, validate_only: bool = False
     ) -> Document:
-        """Raises InvalidArgument, NotFound, AlreadyExists or Conflict."""
+        """Raises InvalidArgument, PermissionDenied, NotFound, AlreadyExists or Conflict."""
         job_id = document.get("job")
         if not job_id:
             raise InvalidArgument.of("job", "say which job's result this is")
         namespace = document.get("namespace") or self._namespace_of(job_id)
         check_name(namespace, "namespace")
+        caller().check_namespace(namespace)
         result = self._vault.seal(
             {
                 **{k: document[k] for k in OWN if k in document},
@@ -104,7 +106,7 @@ class Results:
         """Changes top-level members: those in `keys`, by default those that `changes` has. One that
         is in `keys` alone is taken away.
 
-        Raises InvalidArgument, NotFound or Conflict.
+        Raises InvalidArgument, PermissionDenied, NotFound or Conflict.
         """
         given = set(changes if keys is None else keys)
         wanted = {key: changes.get(key) for key in OWN if key in given}
@@ -115,6 +117,7 @@ class Results:
                 wanted[key] = changes[key]
         if namespace := wanted.get("namespace"):
             check_name(namespace, "namespace")
+            caller().check_namespace(namespace)
         stored = self._repository.get(result_id)
         return self._vault.mask(
             self._repository.update(result_id, self._vault.seal(wanted, stored))

@@ -25,6 +25,8 @@ class Answer(NamedTuple):
 
 TABLE: dict[type[Exception], Answer] = {
     errors.InvalidArgument: Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", 422),
+    errors.Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", 401),
+    errors.PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED", 403),
     errors.NotFound: Answer(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", 404),
     errors.AlreadyExists: Answer(grpc.StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS", 409),
     errors.Conflict: Answer(grpc.StatusCode.FAILED_PRECONDITION, "CONFLICT", 409),

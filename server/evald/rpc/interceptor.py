@@ -1,7 +1,9 @@
-"""What happens around every call: its request id, its deadline, its errors, one log line."""
+"""What happens around every call: who calls, its request id, its deadline, its errors, one log
+line."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -13,24 +15,28 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from evald import deadline
+from evald.domain import access
 from evald.errors import EvaldError, InvalidArgument, ResourceExhausted
+from evald.rpc.access import OPEN, Gate
 from evald.rpc.errors import to_status
 
 log = structlog.get_logger()
 
 REQUEST_ID = "x-request-id"
 
-QUIET = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+REFLECTION = "/grpc.reflection."
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps unary calls, which run on the server's threads, and streams, which run on its loop.
 
+    Lets in whom `gate` admits, before a byte of the request is read, and works on their behalf.
     `max_streams` streams may be open at once; further ones are told to come back, so that unary
     calls never wait for a stream to end. A unary call without a deadline gets `timeout` seconds.
     """
 
-    def __init__(self, *, max_streams: int, timeout: float) -> None:
+    def __init__(self, gate: Gate, *, max_streams: int, timeout: float) -> None:
+        self._gate = gate
         self._max_streams = max_streams
         self._timeout = timeout
         self._streams = 0
@@ -41,8 +47,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         call: Any,
     ) -> Any:
         handler = await continuation(call)
-        if handler is None or call.method.startswith(QUIET):
+        if handler is None or call.method.startswith(OPEN):
             return handler
+        if call.method.startswith(REFLECTION):
+            return handler._replace(stream_stream=self._guarded(call.method, handler.stream_stream))
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(call.method, decoding(handler, handler.unary_unary)),
@@ -62,7 +70,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             with Call(method, context) as call:
                 given = context.time_remaining()
                 try:
-                    with deadline.within(self._timeout if given is None else given):
+                    with (
+                        deadline.within(self._timeout if given is None else given),
+                        access.acting(call.admitted(self._gate)),
+                    ):
                         return answer(request, context)
                 except Exception as e:
                     call.fail(e)
@@ -82,6 +93,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 else:
                     self._streams += 1
                     try:
+                        # Not for a block, as its end may come in another task.
+                        access.bind(await asyncio.to_thread(call.admitted, self._gate))
                         async for message in answer(request, context):
                             yield message
                     except Exception as e:
@@ -91,6 +104,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 if status is not None:
                     context.set_trailing_metadata(call.trailing(status))
                     await context.abort(status.code, status.details)
+
+        return wrapped
+
+    def _guarded(
+        self, method: str, answer: Callable[[Any, Any], AsyncIterator[Any]]
+    ) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        async def wrapped(requests: Any, context: Any) -> AsyncIterator[Any]:
+            call = Call(method, context)
+            try:
+                await asyncio.to_thread(call.admitted, self._gate)
+            except EvaldError as e:
+                status = call.told(e)
+                await context.abort(status.code, status.details, call.trailing(status))
+            async for message in answer(requests, context):
+                yield message
 
         return wrapped
 
@@ -116,7 +144,8 @@ class Call:
         self._method = method
         self._context = context
         self._code = "OK"
-        sent = {k: v for k, v in context.invocation_metadata() or () if k == REQUEST_ID}
+        self._caller = ""
+        sent = {k: v for k, v in self._metadata() if k == REQUEST_ID}
         self.request_id = str(sent.get(REQUEST_ID) or uuid4())[:128]
 
     def __enter__(self) -> Call:
@@ -126,8 +155,20 @@ class Call:
 
     def __exit__(self, *_: Any) -> None:
         elapsed = (time.monotonic() - self._started) * 1000
-        log.info("call", method=self._method, code=self._code, ms=round(elapsed, 1))
+        log.info(
+            "call",
+            method=self._method,
+            code=self._code,
+            ms=round(elapsed, 1),
+            **({"caller": self._caller} if self._caller else {}),
+        )
         structlog.contextvars.unbind_contextvars("request_id")
+
+    def admitted(self, gate: Gate) -> access.Caller:
+        """Who calls. Raises Unauthenticated or PermissionDenied."""
+        caller = gate.admit(self._method, self._metadata())
+        self._caller = "" if caller is access.ANYONE else caller.name
+        return caller
 
     def told(self, error: Exception) -> Any:
         """The gRPC status of an error; an unexpected one is logged whole."""
@@ -145,3 +186,6 @@ class Call:
         status = self.told(error)
         self._context.set_trailing_metadata(self.trailing(status))
         self._context.abort(status.code, status.details)
+
+    def _metadata(self) -> Any:
+        return self._context.invocation_metadata() or ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.domain.results import Results
 from evald.errors import Unavailable
+from evald.rpc.access import Gate
 from evald.rpc.entities import ConfigServicer, TargetServicer
 from evald.rpc.interceptor import CallInterceptor
 from evald.rpc.jobs import Files, JobServicer
@@ -32,13 +34,11 @@ from evaluation.v1 import (
     target_service_pb2_grpc,
 )
 
-MAX_MESSAGE = 20 * 2**20
-"""Bytes of one message: the 16 MiB that the gateway takes, and what framing adds."""
+SEND_LIMIT = 80 * 2**20
+"""Bytes of one answer, at least."""
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", 4 * MAX_MESSAGE),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
@@ -58,15 +58,24 @@ class Server:
         jobs: Jobs,
         results: Results,
         files: Files,
+        *,
+        gate: Gate,
     ) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
+        interceptor = CallInterceptor(
+            gate, max_streams=settings.max_streams, timeout=settings.request_timeout
+        )
+        # What the gateway takes as JSON, and what framing adds.
+        limit = settings.body_limit * 5 // 4
         self._server = grpc.aio.server(
             self._threads,
-            interceptors=[
-                CallInterceptor(max_streams=settings.max_streams, timeout=settings.request_timeout)
-            ],
-            options=OPTIONS,
+            interceptors=[interceptor],
+            options=(
+                *OPTIONS,
+                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_send_message_length", max(SEND_LIMIT, 4 * limit)),
+            ),
         )
         self._health = health.aio.HealthServicer()
         services: Iterable[tuple[FileDescriptor, Callable[[Any, Any], None], Any]] = (
@@ -102,11 +111,19 @@ class Server:
             self._names += [s.full_name for s in descriptor.services_by_name.values()]
         reflection.enable_server_reflection(self._names, self._server)
 
-    async def start(self) -> int:
-        """Listens and answers the port. Raises Unavailable when the port is taken."""
-        address = f"{self._settings.host}:{self._settings.grpc_port}"
+    async def start(self, socket: Path | None = None) -> int:
+        """Listens and answers the port; on a unix `socket` too, without TLS, if one is given.
+        Raises Unavailable when the port is taken."""
+        host = self._settings.host
+        address = f"{f'[{host}]' if ':' in host else host}:{self._settings.grpc_port}"
+        credentials = tls_credentials(self._settings)
         try:
-            port = self._server.add_insecure_port(address)
+            if credentials is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, credentials)
+            if socket is not None:
+                self._server.add_insecure_port(f"unix:{socket}")
         except RuntimeError as e:
             raise Unavailable(
                 f"cannot listen on {address}; is another server there? choose another --grpc-port"
@@ -121,3 +138,12 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
         await asyncio.to_thread(self._threads.shutdown)
+
+
+def tls_credentials(settings: Settings) -> Any:
+    """What the port shows its clients, and asks of them; None for a port without TLS."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())
+    authority = settings.tls_client_ca and settings.tls_client_ca.read_bytes()
+    return grpc.ssl_server_credentials([pair], authority, require_client_auth=bool(authority))

@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from evald.domain.access import caller
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference
 from evald.domain.requests import UNKEYED, Request
@@ -66,12 +67,15 @@ class EntityStore:
         with self._database.write() as session:
             row = self._find(session, reference, lock=True)
             used_by = getattr(JobRow, f"{self._noun}_id")
-            job = session.scalar(select(JobRow.id).where(used_by == row.id).limit(1))
+            jobs = select(JobRow.id).where(used_by == row.id).limit(1)
+            job = session.scalar(jobs.where(*filters.visible(JobRow)))
             if job is not None:
                 raise Conflict(
                     f"{self._noun} '{reference}' is used by job {job}; delete the job first "
                     f"(find all with filter[{self._noun}]={reference})"
                 )
+            if session.scalar(jobs) is not None:
+                raise Conflict(f"{self._noun} '{reference}' is used by a job of another namespace")
             session.delete(row)
             return row.id
 
@@ -88,6 +92,6 @@ class EntityStore:
         found: Sequence[NamedEntity] = session.scalars(
             matching.with_for_update() if lock else matching
         ).all()
-        if not found:
+        if not found or not caller().sees(reference.namespace):
             raise NotFound(f"{self._noun} '{reference}' does not exist")
         return min(found, key=lambda entity: entity.name != reference.name)

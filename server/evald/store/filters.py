@@ -9,8 +9,9 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.sql.functions import count
-from sqlmodel import Session
+from sqlmodel import Session, col
 
+from evald.domain.access import caller
 from evald.domain.listing import ListQuery
 from evald.domain.references import parse_reference
 from evald.errors import InvalidArgument, Unimplemented
@@ -30,13 +31,19 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 def page(session: Session, row: type[Row], query: ListQuery) -> tuple[list[Row], int]:
     """The rows of one page, and how many rows the whole list has. Ties are put in order by id."""
-    matching: Select[Any] = select(row).where(*conditions(row, query.filter))
+    matching: Select[Any] = select(row).where(*visible(row), *conditions(row, query.filter))
     total = session.scalar(matching.with_only_columns(count(row.id)).order_by(None)) or 0
     column = getattr(row, query.sort.removeprefix("-"))
     order = [column.desc(), row.id.desc()] if query.sort.startswith("-") else [column, row.id]
     start = (query.page - 1) * query.page_size
     found = session.scalars(matching.order_by(*order).offset(start).limit(query.page_size))
     return list(found), total
+
+
+def visible(row: type[Entity]) -> list[ColumnElement[bool]]:
+    """The condition that the caller may see a row."""
+    namespaces = caller().namespaces
+    return [] if namespaces is None else [col(row.namespace).in_(sorted(namespaces))]
 
 
 def conditions(row: type[Entity], filter: Mapping[str, Any]) -> list[ColumnElement[bool]]:

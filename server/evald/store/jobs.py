@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 from sqlmodel import Session
 
+from evald.domain.access import caller
 from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import FINAL, MESSAGES, JobStatus, step
@@ -22,9 +23,9 @@ SLIM = (defer(JobRow.target), defer(JobRow.config))
 
 
 def find(session: Session, job_id: str, *, slim: bool = False) -> JobRow:
-    """A job, without its target and config if `slim`. Raises NotFound."""
+    """A job that the caller sees, without its target and config if `slim`. Raises NotFound."""
     row = session.get(JobRow, job_id, options=SLIM if slim else ())
-    if row is None:
+    if row is None or not caller().sees(row.namespace):
         raise NotFound(f"job {job_id!r} does not exist")
     return row
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from evald.domain.access import caller
 from evald.domain.requests import Request
 from evald.errors import AlreadyExists, Conflict
 from evald.store.engine import Database
@@ -39,7 +40,7 @@ def add_once(
         first = _made(database, type(row), request)
         if first is None:
             raise AlreadyExists(taken) from e
-    if first.request_digest != request.digest:
+    if first.request_digest != request.digest or not caller().sees(first.namespace):
         raise Conflict(
             f"this request id was used for another {noun}, {first.id!r}; use a fresh one"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from evald.domain.access import caller
 from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import HELD
@@ -83,7 +84,7 @@ class ResultStore:
 
 def _find(session: Session, result_id: str) -> ResultRow:
     row = session.get(ResultRow, result_id)
-    if row is None:
+    if row is None or not caller().sees(row.namespace):
         raise NotFound(f"result {result_id!r} does not exist")
     return row
 

@@ -11,6 +11,7 @@ from evald.store.queue import Queue
 from evald.store.results import ResultStore
 from evald.store.samples import SampleStore
 from evald.store.tables import ConfigRow, TargetRow
+from evald.store.tokens import TokenStore
 
 
 class Store:
@@ -27,6 +28,7 @@ class Store:
         self.results = ResultStore(self.database)
         self.queue = Queue(self.database, max_attempts=settings.max_attempts)
         self.samples = SampleStore(self.database)
+        self.tokens = TokenStore(self.database)
 
     def close(self) -> None:
         self.database.close()
