@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evald import __version__
+from evald import __version__, tokens
 from evald.errors import EvaldError
 from evald.settings import Settings
 
@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     put.add_argument("name", metavar="NAMESPACE/NAME")
     put.add_argument("files", metavar="FILE", nargs="+", type=Path)
     put.set_defaults(run=_put)
+
+    tokens.add(commands, place)
     return top
 
 
