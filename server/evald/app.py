@@ -20,6 +20,7 @@ from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.domain.results import Results
+from evald.domain.watch import Watches
 from evald.envoy import Envoy
 from evald.errors import InvalidArgument, Unavailable, Violation
 from evald.executor.attempt import Attempt
@@ -83,7 +84,8 @@ class App:
         )
         results = Results(self.store.results, self.vault, self.store.jobs.namespace)
         gate = Gate(self.store.tokens if settings.auth == "tokens" else None)
-        self.server = Server(settings, targets, configs, jobs, results, files, gate=gate)
+        watches = Watches(self.store.events, maker)
+        self.server = Server(settings, targets, configs, jobs, results, files, watches, gate=gate)
 
     def _attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
         job_id = claim.fence.job_id

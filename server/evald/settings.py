@@ -68,7 +68,8 @@ class Settings(BaseSettings):
         le=2**28,
     )
     rpc_threads: int = Field(16, description="Threads that answer unary calls.", ge=1)
-    max_streams: int = Field(256, description="Streams (downloads, watches) open at once.", ge=1)
+    max_streams: int = Field(4096, description="Streams (watches, downloads) open at once.", ge=1)
+    max_downloads: int = Field(256, description="Downloads open at once.", ge=1)
     request_timeout: float = Field(
         30, description="Seconds that a call without a deadline of its own may take.", gt=0
     )

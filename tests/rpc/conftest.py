@@ -16,6 +16,7 @@ from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.domain.results import Results
+from evald.domain.watch import Watches
 from evald.errors import InvalidArgument, NotFound
 from evald.rpc.access import Gate
 from evald.rpc.server import Server
@@ -94,7 +95,8 @@ def channel(settings: Settings) -> Iterator[grpc.Channel]:
     async def make() -> Server:
         results = Results(store.results, vault, store.jobs.namespace)
         gate = Gate(store.tokens if settings.auth == "tokens" else None)
-        return Server(settings, targets, configs, jobs, results, files, gate=gate)
+        watches = Watches(store.events, maker, poll_seconds=0.02)
+        return Server(settings, targets, configs, jobs, results, files, watches, gate=gate)
 
     server = on_loop(make)
     port = on_loop(server.start)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Protocol
 
 from google.api import httpbody_pb2
@@ -11,6 +10,8 @@ from google.protobuf import empty_pb2
 
 from evald.domain.jobs import Jobs
 from evald.domain.results import Results
+from evald.domain.watch import Watches
+from evald.rpc.downloads import Downloads
 from evald.rpc.plain import to_document, to_message
 from evald.rpc.reply import listing
 from evaluation.v1 import (
@@ -34,10 +35,14 @@ class Files(Protocol):
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     """Runs evaluations."""
 
-    def __init__(self, jobs: Jobs, results: Results, files: Files) -> None:
+    def __init__(
+        self, jobs: Jobs, results: Results, files: Files, watches: Watches, downloads: Downloads
+    ) -> None:
         self._jobs = jobs
         self._results = results
         self._files = files
+        self._watches = watches
+        self._downloads = downloads
 
     def CreateJob(self, request: Any, context: Any) -> job_pb2.Job:
         created = self._jobs.create(
@@ -76,22 +81,21 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def DownloadJobResults(
         self, request: Any, context: Any
     ) -> AsyncIterator[httpbody_pb2.HttpBody]:
-        async for part in archive(self._files.results, request.job_id, "results", context):
+        async for part in self._downloads.send(
+            self._files.results, request.job_id, "results", context
+        ):
             yield part
 
     async def DownloadJobLogs(
         self, request: Any, context: Any
     ) -> AsyncIterator[httpbody_pb2.HttpBody]:
-        async for part in archive(self._files.logs, request.job_id, "logs", context):
+        async for part in self._downloads.send(self._files.logs, request.job_id, "logs", context):
             yield part
 
-
-async def archive(
-    pack: Callable[[str], Iterator[bytes]], job_id: str, kind: str, context: Any
-) -> AsyncIterator[httpbody_pb2.HttpBody]:
-    """Sends a ZIP part by part. A thread reads each: the server's loop must not wait for disk."""
-    parts = await asyncio.to_thread(pack, job_id)
-    name = f'attachment; filename="{job_id}-{kind}.zip"'
-    await context.send_initial_metadata((("content-disposition", name),))
-    while part := await asyncio.to_thread(next, parts, b""):
-        yield httpbody_pb2.HttpBody(content_type="application/zip", data=part)
+    async def WatchJob(self, request: Any, context: Any) -> AsyncIterator[job_pb2.JobEvent]:
+        asked = to_document(request)
+        events = self._watches.watch(
+            asked.get("job_id", ""), asked.get("after_revision"), asked.get("heartbeat_seconds")
+        )
+        async for event in events:
+            yield to_message(event, job_pb2.JobEvent)

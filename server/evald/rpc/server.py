@@ -16,8 +16,10 @@ from grpc_reflection.v1alpha import reflection
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.domain.results import Results
+from evald.domain.watch import Watches
 from evald.errors import Unavailable
 from evald.rpc.access import Gate
+from evald.rpc.downloads import Downloads
 from evald.rpc.entities import ConfigServicer, TargetServicer
 from evald.rpc.interceptor import CallInterceptor
 from evald.rpc.jobs import Files, JobServicer
@@ -58,10 +60,13 @@ class Server:
         jobs: Jobs,
         results: Results,
         files: Files,
+        watches: Watches,
         *,
         gate: Gate,
     ) -> None:
         self._settings = settings
+        self._watches = watches
+        self._downloads = Downloads(settings.max_downloads)
         self._threads = ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
         interceptor = CallInterceptor(
             gate, max_streams=settings.max_streams, timeout=settings.request_timeout
@@ -92,7 +97,7 @@ class Server:
             (
                 job_service_pb2.DESCRIPTOR,
                 job_service_pb2_grpc.add_JobServiceServicer_to_server,
-                JobServicer(jobs, results, files),
+                JobServicer(jobs, results, files, watches, self._downloads),
             ),
             (
                 result_service_pb2.DESCRIPTOR,
@@ -134,10 +139,13 @@ class Server:
         return int(port)
 
     async def stop(self, grace: float) -> None:
-        """Says that it serves no more, and lets calls in flight finish for `grace` seconds."""
+        """Says that it serves no more, ends watches, and lets other calls in flight finish for
+        `grace` seconds."""
         await self._health.enter_graceful_shutdown()
+        self._watches.close()
         await self._server.stop(grace)
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._downloads.close)
 
 
 def tls_credentials(settings: Settings) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm import defer
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from evald.domain.access import caller
 from evald.domain.listing import ListQuery, Page
@@ -56,6 +56,20 @@ def record(session: Session, row: JobRow) -> None:
     )
 
 
+def history(session: Session, job_ids: Collection[str]) -> dict[str, list[Document]]:
+    """The events of jobs, oldest first."""
+    events: dict[str, list[Document]] = {job_id: [] for job_id in job_ids}
+    rows = session.scalars(
+        select(JobEventRow)
+        .where(col(JobEventRow.job_id).in_(job_ids))
+        .order_by(JobEventRow.job_id, JobEventRow.revision)
+    )
+    for row in rows:
+        moment = {"revision": row.revision, "at": write_time(row.at)}
+        events[row.job_id].append({**moment, "status": row.status, "attempt": row.attempt})
+    return events
+
+
 class JobStore:
     """Keeps jobs."""
 
@@ -75,7 +89,7 @@ class JobStore:
         """Raises NotFound."""
         with self._database.read() as session:
             job = find(session, job_id).document()
-            return {**job, "state_history": self._history(session, job_id)}
+            return {**job, "state_history": history(session, [job_id])[job_id]}
 
     def namespace(self, job_id: str) -> str:
         """Where a job is. Raises NotFound."""
@@ -112,9 +126,3 @@ class JobStore:
             if row.status not in FINAL:
                 raise Conflict(f"job {job_id!r} is {row.status}; cancel it first")
             session.delete(row)
-
-    def _history(self, session: Session, job_id: str) -> list[dict[str, Any]]:
-        events = session.scalars(
-            select(JobEventRow).where(JobEventRow.job_id == job_id).order_by(JobEventRow.revision)
-        )
-        return [{"status": e.status, "at": write_time(e.at), "attempt": e.attempt} for e in events]

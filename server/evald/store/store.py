@@ -5,6 +5,7 @@ from __future__ import annotations
 from evald.settings import Settings
 from evald.store.engine import Database
 from evald.store.entities import EntityStore
+from evald.store.events import EventStore
 from evald.store.jobs import JobStore
 from evald.store.migrate import migrate
 from evald.store.queue import Queue
@@ -25,6 +26,7 @@ class Store:
         self.targets = EntityStore(self.database, TargetRow, "target")
         self.configs = EntityStore(self.database, ConfigRow, "config")
         self.jobs = JobStore(self.database)
+        self.events = EventStore(self.database)
         self.results = ResultStore(self.database)
         self.queue = Queue(self.database, max_attempts=settings.max_attempts)
         self.samples = SampleStore(self.database)
