@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.domain.results import Results
 from evald.domain.watch import Watches
-from evald.envoy import Envoy
+from evald.envoy import Envoy, private_folder
 from evald.errors import InvalidArgument, Unavailable, Violation
 from evald.executor.attempt import Attempt
 from evald.executor.executor import Executor
@@ -60,6 +61,7 @@ class App:
             worker=self.worker.name,
             slots=settings.slots,
             lease_seconds=settings.lease_seconds,
+            cap=settings.namespace_slots,
         )
         maker = Maker()
         targets = Entities(
@@ -113,9 +115,10 @@ class App:
             max_runtime=self.settings.max_runtime,
         )
 
-    async def start(self) -> int:
-        """Listens, takes up work, and answers the gRPC port. Raises Unavailable."""
-        port = await self.server.start()
+    async def start(self, socket: Path | None = None) -> int:
+        """Listens, takes up work, and answers the gRPC port; also listens on a unix `socket` if one
+        is given. Raises Unavailable."""
+        port = await self.server.start(socket)
         self.executor.start()
         return port
 
@@ -165,6 +168,14 @@ async def run(settings: Settings, *, gateway: bool) -> int:
     """
     logs.configure(settings)
     exposure.check(settings)
+    if not gateway:
+        return await _run(settings, None)
+    with private_folder() as folder:
+        return await _run(settings, folder)
+
+
+async def _run(settings: Settings, sockets: Path | None) -> int:
+    """Runs a server, and with a folder for `sockets` its gateway too."""
     app = App(settings)
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -180,13 +191,13 @@ async def run(settings: Settings, *, gateway: bool) -> int:
     envoy = None
     status = 0
     try:
-        port = await app.start()
-        if gateway:
-            envoy = Envoy(settings, grpc_port=port, log_path=settings.data_dir / "envoy.log")
+        port = await app.start(sockets and sockets / "grpc")
+        if sockets is not None:
+            envoy = Envoy(settings, sockets, log_path=settings.data_dir / "envoy.log")
             await asyncio.to_thread(envoy.start)
         log.info(
             "evald is ready",
-            **addresses(settings, port, gateway=gateway),
+            **addresses(settings, port, gateway=envoy is not None),
             data_dir=str(settings.data_dir.resolve()),
         )
         while not ending.is_set():
@@ -205,7 +216,9 @@ async def run(settings: Settings, *, gateway: bool) -> int:
 def addresses(settings: Settings, port: int, *, gateway: bool) -> dict[str, str]:
     """Where the server can be reached."""
     grpc = {"grpc": f"{settings.host}:{port}"}
-    return {"rest": f"http://{settings.host}:{settings.rest_port}", **grpc} if gateway else grpc
+    scheme = "https" if settings.tls_cert else "http"
+    rest = {"rest": f"{scheme}://{settings.host}:{settings.rest_port}"}
+    return {**rest, **grpc} if gateway else grpc
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

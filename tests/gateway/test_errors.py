@@ -9,7 +9,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from requests import ConnectionError
 
-from evald.envoy import Envoy
+from evald.envoy import Envoy, private_folder
 from evald.errors import Unavailable
 from evald.settings import Settings
 
@@ -187,8 +187,8 @@ def test_health_follows_the_server(gateway):
 def test_without_a_server_requests_are_503(gateway, unused_port, tmp_path):
     """A server that is not there from the start, so that the start itself fails."""
     settings = Settings(rest_port=unused_port())
-    envoy = Envoy(settings, grpc_port=unused_port(), log_path=tmp_path / "log", threads=1)
-    with ThreadPoolExecutor(1) as pool:
+    with private_folder() as folder, ThreadPoolExecutor(1) as pool:
+        envoy = Envoy(settings, folder, log_path=tmp_path / "log", threads=1)
         starting = pool.submit(envoy.start, timeout=2)
         origin = f"http://127.0.0.1:{settings.rest_port}"
         answers = [
