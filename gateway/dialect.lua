@@ -12,6 +12,9 @@ local METADATA = "evald.rest"
 -- Headers that say nothing to a REST caller.
 local GRPC_HEADERS = { "grpc-accept-encoding", "grpc-message", "grpc-status" }
 
+-- The answer of a method that sends a file.
+local HTTP_BODY = "google.api.HttpBody"
+
 local dialect = {}
 
 -- Answers an error. `what` is a message, or a problem with the place that it is at.
@@ -113,6 +116,20 @@ local function on_error(handle, method)
   if status == "409" or status == "500" then headers:replace("x-should-retry", "false") end
 end
 
+-- Rewrites the lines of a stream of messages as they pass; a chunk may end within a line.
+local function on_stream(handle, method)
+  handle:headers():replace("content-type", "application/x-ndjson")
+  local begun = ""
+  for chunk in handle:bodyChunks() do
+    local lines = {}
+    begun = (begun .. chunk:getBytes(0, chunk:length())):gsub("([^\n]*)\n", function(line)
+      table.insert(lines, response.to_rest(method.response_message, line) .. "\n")
+      return ""
+    end)
+    chunk:setBytes(table.concat(lines))
+  end
+end
+
 function dialect.on_response(handle)
   local headers = handle:headers()
   local known = handle:streamInfo():dynamicMetadata():get(METADATA) or {}
@@ -120,8 +137,9 @@ function dialect.on_response(handle)
   if method then strip(headers) end
   if not (headers:get("content-type") or ""):find("^application/json") then return end
   if headers:get(":status") ~= "200" then return on_error(handle, method) end
-  -- Streams and files pass as they come.
-  if not method or method.stream then return end
+  -- Files pass as they come.
+  if not method or method.response == HTTP_BODY then return end
+  if method.stream then return on_stream(handle, method) end
   if method.creates then headers:replace(":status", "201") end
   local body, replace = whole_body(handle)
   replace(response.to_rest(method.response_message, body))

@@ -1,4 +1,4 @@
-"""Streams and files pass as they come."""
+"""Streams and files arrive as they are sent; messages in REST's words, files untouched."""
 
 import json
 import threading
@@ -6,6 +6,8 @@ import threading
 import grpc
 import pytest
 from google.api import httpbody_pb2
+from google.protobuf import timestamp_pb2
+from google.rpc import status_pb2
 
 from evaluation.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 
@@ -57,12 +59,62 @@ def test_a_stream_is_delivered_while_it_lasts(gateway, method, path, message):
         assert b"".join(chunks) == first
 
 
-def test_events_are_one_json_text_a_line(gateway):
-    events = [job_pb2.JobEvent(revision=n, status=n) for n in (1, 2, 3)]
+def test_events_are_lines_in_rest_s_words(gateway):
+    details = job_pb2.JobStatusDetails(message="a\nb", task_status={"qa": 2})
+    at = timestamp_pb2.Timestamp(seconds=1)
+    gateway.stub.answers["WatchJob"] = lambda request: iter(
+        [
+            job_pb2.JobEvent(revision=1, status=1, type=1, at=at),
+            job_pb2.JobEvent(revision=2, status=3, type=3, status_details=details, attempt=1),
+        ]
+    )
+    answer = gateway.get("/jobs/eval-1/events?after_revision=0&heartbeat_seconds=5")
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    at = "1970-01-01T00:00:01.000000"
+    assert [json.loads(line) for line in answer.text.splitlines()] == [
+        {"revision": 1, "at": at, "status": "created", "type": "snapshot", "attempt": 0},
+        {
+            "revision": 2,
+            "status": "running",
+            "status_details": {
+                "message": "a\nb",
+                "task_status": {"qa": "running"},
+                "progress": None,
+            },
+            "type": "progress",
+            "attempt": 1,
+        },
+    ]
+    asked = gateway.stub.request
+    assert asked.HasField("after_revision")
+    assert (asked.after_revision, asked.heartbeat_seconds) == (0, 5)
+
+
+def test_events_of_any_size_come_whole(gateway):
+    """Long ones come in many frames, short ones many in one."""
+    texts = ["x" * (40 << (n % 14)) for n in range(40)] + ["y" * (3 << 20)] + ["z"] * 100
+    events = [job_pb2.JobEvent(error=job_pb2.JobError(message=text)) for text in texts]
     gateway.stub.answers["WatchJob"] = lambda request: iter(events)
-    answer = gateway.get("/jobs/eval-1/events?after_revision=0")
-    lines = [json.loads(line) for line in answer.text.splitlines()]
-    assert [line["revision"] for line in lines] == [1, 2, 3]
+    answer = gateway.get("/jobs/eval-1/events")
+    lines = answer.text.splitlines()
+    assert [json.loads(line)["error"]["message"] for line in lines] == texts
+
+
+def test_a_stream_that_fails_at_once_is_an_error(gateway):
+    gateway.stub.answers["WatchJob"] = status_pb2.Status(code=5, message="no such job")
+    answer = gateway.get("/jobs/eval-1/events")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "no such job")
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_stream_that_fails_later_keeps_what_it_has_sent(gateway):
+    def send(request):
+        yield job_pb2.JobEvent(revision=1)
+        raise RuntimeError
+
+    gateway.stub.answers["WatchJob"] = send
+    answer = gateway.get("/jobs/eval-1/events")
+    assert [json.loads(line)["revision"] for line in answer.text.splitlines()] == [1]
 
 
 def test_a_stream_with_nothing_in_it(gateway):
