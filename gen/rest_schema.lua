@@ -672,6 +672,7 @@ return {
         },
         {name = "attempts", kind = "int32", presence = true, unset = "omit"},
         {name = "max_runtime", kind = "int32", presence = true, unset = "omit"},
+        {name = "priority", kind = "int32", presence = true, unset = "omit"},
       },
     },
     ["evaluation.v1.JobStatusDetails"] = {

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = Field("text", description="Form of the log lines.")
     executor: Literal["local"] = Field("local", description="Where attempts run.")
     slots: int = Field(4, description="Jobs that run at once.", ge=1)
+    namespace_slots: int = Field(
+        0,
+        description="Jobs of one namespace that run at once, on all servers; 0 for any number.",
+        ge=0,
+    )
     warm_children: int = Field(1, description="Child processes kept ready.", ge=0)
     gpus: str = Field(
         "auto", description="`auto` asks NVML, `none` uses none, a number simulates so many."

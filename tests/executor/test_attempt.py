@@ -114,6 +114,7 @@ class Bench:
             self.artifacts.url,
             worker="w",
             slots=self.settings.slots,
+            cap=self.settings.namespace_slots,
             lease_seconds=self.settings.lease_seconds,
         )
 
@@ -384,6 +385,16 @@ def test_job_that_needs_no_gpu_passes_one_that_waits_for_it(bench: Callable[...,
 def test_more_gpus_than_there_are_is_refused(bench: Callable[..., Bench]) -> None:
     with pytest.raises(InvalidArgument, match=r"params\.gpus"):
         bench(hang, gpus="1").executor.check(2)
+
+
+def test_a_namespace_runs_no_more_than_its_cap(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, namespace_slots=1)
+    first, second = b.create(), b.create()
+    b.await_status(first, "running")
+    b.await_status(second, "pending")
+    b.store.jobs.cancel(first)
+    b.executor.cancel(first)
+    b.await_status(second, "running")
 
 
 def test_slots_bound_what_runs(bench: Callable[..., Bench]) -> None:

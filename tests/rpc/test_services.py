@@ -173,6 +173,7 @@ def test_archive_comes_in_parts_with_its_name(stubs: Stubs) -> None:
             "config.params.gpus",
         ),
         (new_job(max_runtime=0), grpc.StatusCode.INVALID_ARGUMENT, "max_runtime"),
+        (new_job(priority=101), grpc.StatusCode.INVALID_ARGUMENT, "priority"),
         (new_job(namespace="a b"), grpc.StatusCode.INVALID_ARGUMENT, "namespace"),
     ],
 )

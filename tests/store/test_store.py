@@ -335,6 +335,14 @@ def test_a_job_fills_the_result_that_it_was_given(store: Store) -> None:
     assert store.results.get("r1")["tasks"] == {"qa": {"metrics": {}}}
 
 
+def test_jobs_wait_by_priority_then_by_age(store: Store) -> None:
+    low, first, second, high = (job(store, priority=p)["id"] for p in (-1, 0, 0, 1))
+    assert [w.job_id for w in store.queue.waiting()] == [high, first, second, low]
+    claim(store, first)
+    claim(store, job(store, namespace="ns")["id"])
+    assert store.queue.running() == {"default": 1, "ns": 1}
+
+
 def test_only_created_jobs_are_held(store: Store) -> None:
     waiting, running = job(store)["id"], job(store)["id"]
     claim(store, running)

@@ -65,7 +65,7 @@ JOB_EVENT_TYPE_PROGRESS: JobEventType
 JOB_EVENT_TYPE_HEARTBEAT: JobEventType
 
 class Job(_message.Message):
-    __slots__ = ("id", "namespace", "description", "project", "created_at", "updated_at", "custom_fields", "ownership", "target", "inline_target", "config", "inline_config", "result", "output_files_url", "status", "status_details", "error", "state_history", "attempts", "max_runtime")
+    __slots__ = ("id", "namespace", "description", "project", "created_at", "updated_at", "custom_fields", "ownership", "target", "inline_target", "config", "inline_config", "result", "output_files_url", "status", "status_details", "error", "state_history", "attempts", "max_runtime", "priority")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,7 @@ class Job(_message.Message):
     STATE_HISTORY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     MAX_RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     id: str
     namespace: str
     description: str
@@ -106,7 +107,8 @@ class Job(_message.Message):
     state_history: _containers.RepeatedCompositeFieldContainer[StateChange]
     attempts: int
     max_runtime: int
-    def __init__(self, id: _Optional[str] = ..., namespace: _Optional[str] = ..., description: _Optional[str] = ..., project: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., custom_fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., ownership: _Optional[_Union[_ownership_pb2.Ownership, _Mapping]] = ..., target: _Optional[str] = ..., inline_target: _Optional[_Union[_target_pb2.Target, _Mapping]] = ..., config: _Optional[str] = ..., inline_config: _Optional[_Union[_config_pb2.Config, _Mapping]] = ..., result: _Optional[str] = ..., output_files_url: _Optional[str] = ..., status: _Optional[_Union[JobStatus, str]] = ..., status_details: _Optional[_Union[JobStatusDetails, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., state_history: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., attempts: _Optional[int] = ..., max_runtime: _Optional[int] = ...) -> None: ...
+    priority: int
+    def __init__(self, id: _Optional[str] = ..., namespace: _Optional[str] = ..., description: _Optional[str] = ..., project: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., custom_fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., ownership: _Optional[_Union[_ownership_pb2.Ownership, _Mapping]] = ..., target: _Optional[str] = ..., inline_target: _Optional[_Union[_target_pb2.Target, _Mapping]] = ..., config: _Optional[str] = ..., inline_config: _Optional[_Union[_config_pb2.Config, _Mapping]] = ..., result: _Optional[str] = ..., output_files_url: _Optional[str] = ..., status: _Optional[_Union[JobStatus, str]] = ..., status_details: _Optional[_Union[JobStatusDetails, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., state_history: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., attempts: _Optional[int] = ..., max_runtime: _Optional[int] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class JobStatusDetails(_message.Message):
     __slots__ = ("message", "task_status", "progress", "samples_processed", "status", "error")

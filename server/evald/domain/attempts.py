@@ -20,6 +20,7 @@ class Waiting:
     job_id: str
     status: str
     gpus: int
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ class JobQueue(Protocol):
     """The jobs that wait or run."""
 
     def waiting(self) -> list[Waiting]:
-        """Jobs that may start now, oldest first."""
+        """Jobs that may start now: those of a higher priority first, then the oldest."""
+
+    def running(self) -> dict[str, int]:
+        """How many jobs of each namespace run, on any worker."""
 
     def hold(self, job_ids: Sequence[str]) -> None:
         """Shows created jobs that no slot or GPU is free for as pending."""

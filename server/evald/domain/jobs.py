@@ -17,6 +17,8 @@ from evald.errors import Conflict, InvalidArgument
 
 SORTS = ("created_at", "updated_at")
 
+MAX_PRIORITY = 100
+
 
 class JobRepository(Protocol):
     """Where jobs are kept."""
@@ -107,6 +109,10 @@ class Jobs:
             raise InvalidArgument.of(
                 "max_runtime", f"{max_runtime} is not a number of seconds from 1"
             )
+        priority = document.get("priority", 0)
+        if abs(priority) > MAX_PRIORITY:
+            message = f"{priority} is not within -{MAX_PRIORITY} and {MAX_PRIORITY}"
+            raise InvalidArgument.of("priority", message)
         namespace = document.get("namespace") or DEFAULT_NAMESPACE
         check_name(namespace, "namespace")
         caller().check_namespace(namespace)
@@ -117,12 +123,13 @@ class Jobs:
             "config": config,
             "gpus": gpus,
             "max_runtime": max_runtime,
+            "priority": priority,
             "custom_fields": document.get("custom_fields") or {},
             **{k: document.get(k) for k in ("description", "project", "ownership")},
         }
         if validate_only:
-            kept = ("namespace", "target", "config", "custom_fields", "max_runtime")
-            return self._masked({k: job[k] for k in kept if job[k] is not None})
+            kept = ("namespace", "target", "config", "custom_fields", "max_runtime", "priority")
+            return self._masked({k: job[k] for k in kept if job[k] not in (None, 0)})
         stored = self._repository.add(job, Request.of(namespace, request_id, document))
         self._runner.wake()
         return self._masked(stored)

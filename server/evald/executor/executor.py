@@ -16,6 +16,7 @@ from evald.errors import EvaldError
 from evald.executor.attempt import Attempt
 from evald.executor.backend import Backend
 from evald.executor.gpus import Gpus, Lease
+from evald.executor.turns import Turns
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ class MakeAttempt(Protocol):
 
 
 class Executor:
-    """Places waiting jobs on free slots and GPUs, oldest first, and runs them.
+    """Places waiting jobs on free slots and GPUs, each in its turn, and runs them.
 
     One thread places, so that a slot and the GPUs of a job are taken together; one keeps: it renews
     the leases at a third of their time, ends attempts that were cancelled, overtaken or ran too
@@ -48,7 +49,9 @@ class Executor:
         worker: str,
         slots: int,
         lease_seconds: float,
+        cap: int = 0,
     ) -> None:
+        """`cap` is how many jobs of one namespace may run at once, 0 any number."""
         self._queue = queue
         self._backend = backend
         self._gpus = gpus
@@ -56,6 +59,8 @@ class Executor:
         self._files_url = files_url
         self._worker = worker
         self._slots = slots
+        self._cap = cap
+        self._turns = Turns(gpus.lease, cap=cap)
         self._lease_seconds = lease_seconds
         self._attempts: dict[str, Attempt] = {}
         self._lock = Lock()
@@ -124,15 +129,21 @@ class Executor:
             self._news.wait(POLL_SECONDS)
 
     def _place(self) -> None:
-        held = []
-        for job in self._queue.waiting():
+        waiting = self._queue.waiting()
+        if not waiting:
+            return
+        running = self._queue.running() if self._cap else {}
+        begun = set()
+        for job, lease in self._turns.take(waiting, running, self._slots - len(self._attempts)):
+            self._begin(job.job_id, lease)
+            begun.add(job.job_id)
             if self._closing.is_set():
                 return
-            lease = self._gpus.lease(job.gpus) if len(self._attempts) < self._slots else None
-            if lease is not None:
-                self._begin(job.job_id, lease)
-            elif job.status == JobStatus.CREATED:
-                held.append(job.job_id)
+        held = [
+            job.job_id
+            for job in waiting
+            if job.status == JobStatus.CREATED and job.job_id not in begun
+        ]
         if held:
             self._queue.hold(held)
 

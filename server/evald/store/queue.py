@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, false, or_, select, update
+from sqlalchemy.sql.functions import count
 from sqlmodel import Session, col
 
 from evald.domain import ids
@@ -32,15 +33,24 @@ class Queue:
         self._max_attempts = max_attempts
 
     def waiting(self, limit: int = 1000) -> list[Waiting]:
-        """Jobs that may start now, oldest first."""
+        """Jobs that may start now: those of a higher priority first, then the oldest."""
         with self._database.read() as session:
             rows = session.execute(
-                select(JobRow.id, JobRow.status, JobRow.gpus)
+                select(JobRow.id, JobRow.status, JobRow.gpus, JobRow.namespace)
                 .where(col(JobRow.status).in_(WAITING), col(JobRow.not_before) <= epoch())
-                .order_by(col(JobRow.created_at), col(JobRow.id))
+                .order_by(col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
                 .limit(limit)
             )
             return [Waiting(*row) for row in rows]
+
+    def running(self) -> dict[str, int]:
+        """How many jobs of each namespace run, on any worker."""
+        with self._database.read() as session:
+            held = col(JobRow.status).in_(HELD)
+            rows = session.execute(
+                select(JobRow.namespace, count()).where(held).group_by(JobRow.namespace)
+            )
+            return {row[0]: row[1] for row in rows}
 
     def claim(
         self,

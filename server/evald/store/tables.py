@@ -158,6 +158,7 @@ class JobRow(Entity, table=True):
     result_id: str | None = None
     output_files_url: str | None = None
     max_runtime: int | None = None
+    priority: int = 0
     gpus: int = 0
     revision: int = 0
     # the lease of the attempt that holds the job
@@ -190,6 +191,7 @@ class JobRow(Entity, table=True):
             "error": self.error,
             "attempts": self.attempt or None,
             "max_runtime": self.max_runtime,
+            "priority": self.priority or None,
         }
         return {k: v for k, v in job.items() if v is not None}
 

@@ -1,0 +1,49 @@
+"""Whose turn it is: which of the waiting jobs start now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from evald.domain.attempts import Waiting
+from evald.executor.gpus import Lease
+
+MAX_PASSES = 16
+"""Jobs that may start before one that came earlier and waits for GPUs."""
+
+
+class Turns:
+    """First come, first served, with two exceptions: a job that finds too few GPUs free lets others
+    pass, until so many have passed it that the GPUs are kept for it; and a namespace that runs as
+    many jobs as it may, `cap`, waits without keeping anybody. 0 is no cap.
+    """
+
+    def __init__(self, lease: Callable[[int], Lease | None], *, cap: int) -> None:
+        self._lease = lease
+        self._cap = cap
+        self._passed: Counter[str] = Counter()
+
+    def take(
+        self, waiting: Sequence[Waiting], running: Mapping[str, int], slots: int
+    ) -> Iterator[tuple[Waiting, Lease]]:
+        """The jobs that start now on `slots` free slots, each with the GPUs that it asks for, which
+        are the caller's to release. `running` counts jobs by namespace."""
+        ids = {job.job_id for job in waiting}
+        self._passed = Counter({k: n for k, n in self._passed.items() if k in ids})
+        counts = Counter(running)
+        behind: list[str] = []
+        for job in waiting:
+            if slots <= 0:
+                return
+            if self._cap and counts[job.namespace] >= self._cap:
+                continue
+            kept = job.gpus > 0 and any(self._passed[other] >= MAX_PASSES for other in behind)
+            lease = None if kept else self._lease(job.gpus)
+            if lease is None:
+                behind.append(job.job_id)
+                continue
+            if job.gpus:
+                self._passed.update(behind)
+            counts[job.namespace] += 1
+            slots -= 1
+            yield job, lease

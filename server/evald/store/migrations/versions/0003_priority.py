@@ -1,0 +1,15 @@
+"""Priorities of jobs."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("job", sa.Column("priority", sa.Integer(), nullable=False, server_default="0"))

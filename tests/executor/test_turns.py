@@ -1,0 +1,79 @@
+"""Which waiting jobs start, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from evald.domain.attempts import Waiting
+from evald.executor.gpus import Gpus, Lease
+from evald.executor.turns import MAX_PASSES, Turns
+
+
+def job(name: str, gpus: int = 0, namespace: str = "default") -> Waiting:
+    return Waiting(name, "created", gpus, namespace)
+
+
+class Hall:
+    """Jobs that wait for the GPUs of one machine."""
+
+    def __init__(self, gpus: int, *, cap: int = 0) -> None:
+        self.gpus = Gpus(str(gpus))
+        self.turns = Turns(self.gpus.lease, cap=cap)
+        self.leases: dict[str, Lease] = {}
+
+    def start(self, waiting: Sequence[Waiting], slots: int = 100, **running: int) -> list[str]:
+        started = []
+        for found, lease in self.turns.take(waiting, running, slots):
+            self.leases[found.job_id] = lease
+            started.append(found.job_id)
+        return started
+
+    def end(self, name: str) -> None:
+        self.leases.pop(name).release()
+
+
+def test_first_come_first_served_while_there_are_slots() -> None:
+    hall = Hall(0)
+    assert hall.start([job("a"), job("b"), job("c")], slots=2) == ["a", "b"]
+    assert hall.start([job("c")], slots=0) == []
+
+
+def test_a_job_passes_one_that_finds_too_few_gpus() -> None:
+    hall = Hall(2)
+    assert hall.start([job("first", 1), job("big", 2), job("small", 1), job("none")]) == [
+        "first",
+        "small",
+        "none",
+    ]
+
+
+def test_a_job_that_was_passed_often_is_passed_no_more() -> None:
+    hall = Hall(2)
+    hall.start([job("long", 1)])
+    big = job("big", 2)
+    for number in range(MAX_PASSES):
+        name = f"small-{number}"
+        assert hall.start([big, job(name, 1)]) == [name]
+        hall.end(name)
+    assert hall.start([big, job("late", 1), job("none")]) == ["none"]
+    hall.end("long")
+    assert hall.start([big, job("late", 1)]) == ["big"]
+    hall.end("big")
+    assert hall.start([job("late", 1), job("later", 1)]) == ["late", "later"]
+
+
+def test_what_is_no_longer_waiting_keeps_nobody() -> None:
+    hall = Hall(2)
+    hall.start([job("long", 1)])
+    for number in range(MAX_PASSES):
+        hall.start([job("big", 2), job(f"small-{number}", 1)])
+        hall.end(f"small-{number}")
+    assert hall.start([job("late", 1)]) == ["late"]
+
+
+@pytest.mark.parametrize(("running", "started"), [(0, ["a1", "a2", "b1"]), (1, ["a1", "b1"])])
+def test_a_namespace_has_its_cap(running: int, started: list[str]) -> None:
+    waiting = [job(name, namespace=name[0]) for name in ("a1", "a2", "a3", "b1")]
+    assert Hall(0, cap=2).start(waiting, a=running) == started
