@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import Any
 
 import requests
 
@@ -29,11 +31,14 @@ class Service:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("EVALD_")}
         self._environment = {**inherited, "EVALD_DATA_DIR": str(data_dir), **settings}
         self._process: subprocess.Popen[bytes] | None = None
+        self._scheme = "https" if "EVALD_TLS_CERT" in settings else "http"
+        self.tls: dict[str, Any] = {}
+        """What `requests` needs for TLS: `verify`, and `cert` where the service demands one."""
 
     @property
     def rest(self) -> str:
         """Base URL of the REST surface."""
-        return f"http://127.0.0.1:{self._rest_port}"
+        return f"{self._scheme}://127.0.0.1:{self._rest_port}"
 
     @property
     def grpc(self) -> str:
@@ -49,10 +54,12 @@ class Service:
         """Starts the service and waits until it is ready; ends it and says why when it is not."""
         ports = ("--grpc-port", str(self._grpc_port), "--rest-port", str(self._rest_port))
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        # Sockets have short names, and a server that is killed leaves its own behind.
+        self._temporary = TemporaryDirectory(prefix="evald-test-")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "evald", "up", *ports],
-                env=self._environment,
+                env={**self._environment, "TMPDIR": self._temporary.name},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -75,6 +82,8 @@ class Service:
             self._process.kill()
             self._process.wait()
             raise
+        finally:
+            self._temporary.cleanup()
 
     def run(self, *arguments: str) -> str:
         """Runs an `evald` command on the service's data dir and answers what it prints."""
@@ -100,7 +109,7 @@ class Service:
 
     def _is_ready(self) -> bool:
         try:
-            return requests.get(f"{self.rest}/health", timeout=2).status_code == 200
+            return requests.get(f"{self.rest}/health", timeout=2, **self.tls).status_code == 200
         except requests.RequestException:
             return False
 
