@@ -13,8 +13,9 @@ import pytest
 
 from evald.clients.redact import redact, snippet
 from evald.clients.secrets import MASK, Vault, is_secret, mask, read_key, secret_values
+from evald.domain.tokens import new_secret
 from evald.errors import EvaluationError, InvalidArgument
-from evald.settings import ClientSettings
+from evald.settings import ClientSettings, Settings
 
 KEY = "nvapi-canary-Ab3_0123456789"
 
@@ -181,7 +182,6 @@ def test_a_secret_shown_as_stars_is_no_secret(vault: Vault, stored: Any) -> None
     [
         ("env:NO_SUCH_NAME", "env:NO_SUCH_NAME is not set"),
         ("env:EMPTY", "env:EMPTY is not set"),
-        ("env:EVALD_DATABASE_URL", "is not set"),
         ("file:/etc/passwd", "outside the folders that EVALD_FILE_ROOTS opens"),
         ("file:{root}/../closed", "outside"),
         ("file:{root}/link", "outside"),
@@ -199,7 +199,6 @@ def test_references_that_lead_nowhere(
     said: str,
 ) -> None:
     monkeypatch.setenv("EMPTY", "")
-    monkeypatch.setenv("EVALD_DATABASE_URL", KEY)
     root = tmp_path / "open"
     root.mkdir()
     (tmp_path / "closed").write_text(KEY)
@@ -211,6 +210,57 @@ def test_references_that_lead_nowhere(
         vault.reveal(vault.seal({"api_key": value.format(root=root)}))
     assert caught.value.kind == "secret"
     assert KEY not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("allowed", "name", "read"),
+    [
+        (("*",), "MODEL_KEY", True),
+        (("*",), "EVALD_DATABASE_URL", False),
+        (("EVALD_*",), "EVALD_DATABASE_URL", False),
+        (("MODEL_*", "OTHER"), "MODEL_KEY", True),
+        (("MODEL_*", "OTHER"), "MODEL", False),
+        (("model_*",), "MODEL_KEY", False),
+        ((), "MODEL_KEY", False),
+    ],
+)
+def test_variables_that_may_be_named(
+    settings: ClientSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    allowed: tuple[str, ...],
+    name: str,
+    read: bool,
+) -> None:
+    monkeypatch.setenv(name, KEY)
+    vault = Vault(settings.model_copy(update={"secret_env": allowed}))
+    given = {"model": {"api_key": f"env:{name}"}}
+    if read:
+        assert vault.reveal(vault.seal(given)) == {"model": {"api_key": KEY}}
+        return
+    with pytest.raises(InvalidArgument, match="may not be read; EVALD_SECRET_ENV") as refused:
+        vault.seal(given)
+    assert [v.field for v in refused.value.violations] == ["model.api_key"]
+    with pytest.raises(EvaluationError, match="may not be read") as caught:
+        vault.reveal(given)  # stored when it still might
+    assert caught.value.kind == "secret"
+
+
+@pytest.mark.parametrize(
+    ("auth", "given", "allowed"),
+    [
+        (None, None, ("*",)),
+        ("none", None, ("*",)),
+        ("tokens", None, ()),
+        ("tokens", "A, B_*", ("A", "B_*")),
+        ("none", "", ()),
+    ],
+)
+def test_variables_by_settings(
+    monkeypatch: pytest.MonkeyPatch, auth: Any, given: str | None, allowed: tuple[str, ...]
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("EVALD_SECRET_ENV", given)
+    assert Settings(auth=auth).clients.secret_env == allowed
 
 
 def test_secret_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +309,10 @@ def test_redact_known_or_not(text: str) -> None:
 )
 def test_redact_leaves_words(text: str) -> None:
     assert redact(text, ("abc",)) == text
+
+
+def test_redact_our_own_tokens() -> None:
+    assert redact(f"with {new_secret()}.") == f"with {MASK}."
 
 
 def test_redact_known_secrets_in_other_forms() -> None:

@@ -38,6 +38,7 @@ LOOKS = tuple(
         (r"\b([a-z][a-z0-9+.-]{0,31}://)[^\s/@:]{0,256}:[^\s/@]{1,1024}@", rf"\1{MASK}@"),
         # keys that say by their beginning what they are, and our own sealed values
         (r"\b(?:sk|nvapi|hf|ghp|xox[abp])[-_][a-z0-9_-]{16,}", MASK),
+        (r"\bevald_[1-9a-z]{40,}", MASK),
         (r"\benc:v1:[a-z0-9_=-]+", MASK),
     )
 )

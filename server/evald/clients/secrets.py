@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -108,6 +109,7 @@ class Vault:
     def __init__(self, settings: ClientSettings) -> None:
         self._key_path = settings.data_dir / "secret.key"
         self._roots = settings.file_roots
+        self._variables = settings.secret_env
         self._lock = Lock()
         self._fernet: Fernet | None = None
 
@@ -117,9 +119,13 @@ class Vault:
 
     def seal(self, document: D, stored: Any = None) -> D:
         """For the store. What is sealed already, and references, stay as they are; in place of
-        `******` goes what `stored` holds there. Raises InvalidArgument when that is nothing."""
+        `******` goes what `stored` holds there. Raises InvalidArgument when that is nothing, or
+        when a reference names a variable that may not be read."""
 
         def change(value: Any, path: Keys) -> Any:
+            name = _variable(value)
+            if name and not self._may_read(name):
+                raise InvalidArgument.of(".".join(map(str, path)), _closed(name))
             return self._seal(_kept(stored, path) if value == MASK else value)
 
         return _changed(document, change)
@@ -162,7 +168,19 @@ class Vault:
         scheme, _, rest = value.partition(":")
         if not _is_reference(value):
             return value
-        return _environment(rest) if scheme == "env" else self._file(rest)
+        return self._environment(rest) if scheme == "env" else self._file(rest)
+
+    def _environment(self, name: str) -> str:
+        if not self._may_read(name):
+            raise EvaluationError("secret", _closed(name))
+        if not (value := os.environ.get(name)):
+            raise EvaluationError("secret", f"env:{name} is not set where evald runs")
+        return value
+
+    def _may_read(self, name: str) -> bool:
+        # Our own settings hold the database's password; no job has a use for them.
+        allowed = any(fnmatchcase(name, pattern) for pattern in self._variables)
+        return allowed and not name.startswith("EVALD_")
 
     def _file(self, path: str) -> str:
         found = Path(path).resolve()
@@ -210,16 +228,19 @@ def read_key(path: Path) -> bytes:
         raise EvaluationError("secret", f"the key file {path} cannot be read: {e.strerror}") from e
 
 
-def _environment(name: str) -> str:
-    # Our own settings hold the database's password; no job has a use for them.
-    value = "" if name.startswith("EVALD_") else os.environ.get(name, "")
-    if not value:
-        raise EvaluationError("secret", f"env:{name} is not set where evald runs")
-    return value
+def _closed(name: str) -> str:
+    return f"env:{name} may not be read; EVALD_SECRET_ENV, where evald runs, says what may"
 
 
 def _given(value: Any) -> bool:
     return not isinstance(value, bool) and value not in (None, "", [], {})
+
+
+def _variable(value: Any) -> str | None:
+    """The variable that a reference names."""
+    if not isinstance(value, str) or not value.startswith("env:") or not _is_reference(value):
+        return None
+    return value.removeprefix("env:")
 
 
 def _is_reference(value: str) -> bool:
