@@ -76,10 +76,21 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def channel(settings: Settings) -> Iterator[grpc.Channel]:
+def store(settings: Settings) -> Iterator[Store]:
+    store = Store(settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def watches(store: Store) -> Watches:
+    return Watches(store.events, Maker(), poll_seconds=0.02)
+
+
+@pytest.fixture
+def channel(settings: Settings, store: Store, watches: Watches) -> Iterator[grpc.Channel]:
     """A channel to a server of this test."""
-    store, vault, files = Store(settings), StarVault(), FakeFiles()
-    maker = Maker()
+    vault, files, maker = StarVault(), FakeFiles(), Maker()
     targets = Entities(
         store.targets, vault, maker, ids.TARGET, check_target, fixed=("namespace", "name")
     )
@@ -95,7 +106,6 @@ def channel(settings: Settings) -> Iterator[grpc.Channel]:
     async def make() -> Server:
         results = Results(store.results, vault, store.jobs.namespace)
         gate = Gate(store.tokens if settings.auth == "tokens" else None)
-        watches = Watches(store.events, maker, poll_seconds=0.02)
         return Server(settings, targets, configs, jobs, results, files, watches, gate=gate)
 
     server = on_loop(make)
@@ -107,7 +117,6 @@ def channel(settings: Settings) -> Iterator[grpc.Channel]:
     thread.join()
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
-    store.close()
 
 
 @pytest.fixture

@@ -35,13 +35,15 @@ class EventStore:
         with self._database.read() as session:
             for start in range(0, len(ids), BATCH):
                 batch = ids[start : start + BATCH]
-                revision = select(JobRow.id, JobRow.revision).where(col(JobRow.id).in_(batch))
-                revisions = dict(session.execute(revision).tuples())
+                rows = session.execute(
+                    select(JobRow.id, JobRow.revision).where(col(JobRow.id).in_(batch))
+                )
+                revisions = {row.id: row.revision for row in rows}
                 changed = [i for i in batch if revisions.get(i) != known[i]]
                 if changed:
-                    rows = select(JobRow).where(col(JobRow.id).in_(changed)).options(*SLIM)
+                    slim = select(JobRow).where(col(JobRow.id).in_(changed)).options(*SLIM)
                     found |= dict.fromkeys(changed)
-                    found |= _looks(session, session.scalars(rows))
+                    found |= _looks(session, session.scalars(slim))
         return found
 
 
