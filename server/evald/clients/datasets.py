@@ -126,8 +126,9 @@ class FileDatasets:
             raise EvaluationError(
                 "dataset",
                 f"{absent(url).message}: the embedded store has "
-                f"{_listed(_stored(self._settings.data_dir))}; add it by `evald datasets put "
-                f"{namespace}/{name} FILES...`, or set EVALD_DATA_STORE_URL or hf_endpoint",
+                f"{_listed(_stored(self._settings.data_dir, namespace))} in that namespace; add it "
+                f"by `evald datasets put {namespace}/{name} FILES...`, or set EVALD_DATA_STORE_URL "
+                "or hf_endpoint",
             )
         return Folder(folder), "/".join(rest)
 
@@ -157,13 +158,11 @@ def _built_in(segments: list[str]) -> tuple[Source, str]:
     return Folder(BUILT_IN / name), "/".join(rest)
 
 
-def _stored(data_dir: Path) -> list[str]:
-    store = store_of(data_dir)
-    return sorted(
-        str(folder.relative_to(store))
-        for folder in store.glob("[!.]*/[!.]*")
-        if folder.parent.name != "evaluation-results"
-    )
+def _stored(data_dir: Path, namespace: str) -> list[str]:
+    """Names of what is stored in a namespace; of other ones a caller may not be told."""
+    if namespace == "evaluation-results":
+        return []
+    return sorted(folder.name for folder in (store_of(data_dir) / namespace).glob("[!.]*"))
 
 
 def _segments(url: str, path: str) -> list[str]:

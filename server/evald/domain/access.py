@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
+from urllib.parse import unquote
 
 from evald.errors import PermissionDenied
+
+
+DATA = "hf://datasets/"
+
+FREE = frozenset({"rows", "custom_fields"})
+"""Members that hold data, which nobody follows."""
 
 
 class Role(IntEnum):
@@ -84,3 +92,21 @@ def acting(caller: Caller) -> Iterator[None]:
         yield
     finally:
         _caller.reset(token)
+
+
+def check_data(document: Any, path: str = "") -> None:
+    """Raises PermissionDenied when a document names a data set in a namespace that is not the
+    caller's. What lies behind an endpoint of its own is that endpoint's affair."""
+    if caller().namespaces is None:
+        return
+    if isinstance(document, Mapping):
+        for key, value in document.items():
+            foreign = key == "files_url" and document.get("hf_endpoint")
+            if key not in FREE and not foreign:
+                check_data(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            check_data(value, f"{path}.{index}")
+    elif isinstance(document, str) and document.startswith(DATA):
+        parts = [part for part in document.removeprefix(DATA).split("/") if part]
+        caller().check_namespace(unquote(parts[0]) if parts else "", path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
-from evald.domain.access import caller
+from evald.domain.access import caller, check_data
 from evald.domain.documents import Document, Maker
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference, check_name
@@ -72,6 +72,7 @@ class Entities:
         """A checked entity with an identity, not stored; its secrets are sealed."""
         entity = self._maker.entity(document, self._prefix)
         self._check(entity)
+        check_data(entity)
         return self._vault.seal(entity)
 
     def create(
@@ -99,6 +100,7 @@ class Entities:
         def change(stored: Document) -> Document:
             changed = self._maker.changed(stored, changes, keys, self._fixed)
             self._check(changed)
+            check_data(changed)
             caller().check_namespace(changed["namespace"])
             return self._vault.seal(changed, stored)
 
