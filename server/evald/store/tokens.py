@@ -53,7 +53,7 @@ class TokenStore:
     def all(self) -> list[Token]:
         """All tokens, oldest first."""
         with self._database.read() as session:
-            rows = session.scalars(select(TokenRow).order_by(col(TokenRow.created_at)))
+            rows = session.scalars(select(TokenRow).order_by(col(TokenRow.created_at), TokenRow.id))
             return [_token(row) for row in rows]
 
     def revoke(self, name: str) -> Token:
