@@ -30,7 +30,7 @@ def test_a_caller_sees_its_namespaces() -> None:
 
 def test_a_refusal_names_the_field_and_what_the_token_is_for() -> None:
     TEAM.check_namespace("team")
-    with pytest.raises(PermissionDenied, match="namespace: .* not for .*'other', but for team"):
+    with pytest.raises(PermissionDenied, match=r"namespace: .* not for .*'other', but for team"):
         TEAM.check_namespace("other")
 
 
@@ -134,7 +134,7 @@ def test_loopback_needs_no_word_on_who_may_call(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"])
 def test_other_addresses_do(host: str) -> None:
-    with pytest.raises(InvalidArgument, match="EVALD_AUTH=tokens .*evald tokens create.*=none"):
+    with pytest.raises(InvalidArgument, match=r"EVALD_AUTH=tokens .*evald tokens create.*=none"):
         exposure.check(Settings(host=host))
     exposure.check(Settings(host=host, auth="tokens"))
     exposure.check(Settings(host=host, auth="none"))

@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 from evald.errors import PermissionDenied
 
-
 DATA = "hf://datasets/"
 
 FREE = frozenset({"rows", "custom_fields"})
