@@ -88,9 +88,16 @@ def watches(store: Store) -> Watches:
 
 
 @pytest.fixture
-def channel(settings: Settings, store: Store, watches: Watches) -> Iterator[grpc.Channel]:
+def files() -> Any:
+    return FakeFiles()
+
+
+@pytest.fixture
+def channel(
+    settings: Settings, store: Store, watches: Watches, files: Any
+) -> Iterator[grpc.Channel]:
     """A channel to a server of this test."""
-    vault, files, maker = StarVault(), FakeFiles(), Maker()
+    vault, maker = StarVault(), Maker()
     targets = Entities(
         store.targets, vault, maker, ids.TARGET, check_target, fixed=("namespace", "name")
     )
