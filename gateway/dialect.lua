@@ -112,6 +112,7 @@ local function on_error(handle, method)
   if asked then headers:replace(":status", asked) end
   if wait then headers:replace("retry-after", tostring(wait)) end
   local status = headers:get(":status")
+  if status == "401" then headers:replace("www-authenticate", "Bearer") end
   -- A client that repeats these by itself would only do the harm twice.
   if status == "409" or status == "500" then headers:replace("x-should-retry", "false") end
 end

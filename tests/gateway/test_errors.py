@@ -32,6 +32,8 @@ def violations(*fields):
     ("code", "http_status"),
     [
         (code_pb2.INVALID_ARGUMENT, 400),
+        (code_pb2.UNAUTHENTICATED, 401),
+        (code_pb2.PERMISSION_DENIED, 403),
         (code_pb2.NOT_FOUND, 404),
         (code_pb2.ALREADY_EXISTS, 409),
         (code_pb2.ABORTED, 409),
@@ -50,6 +52,8 @@ def test_a_grpc_error_has_a_detail(gateway, code, http_status):
     assert answer.json() == expected | {"details": []}
     retry = {409: "false", 500: "false"}.get(http_status)
     assert answer.headers.get("x-should-retry") == retry
+    shows = "Bearer" if http_status == 401 else None
+    assert answer.headers.get("www-authenticate") == shows
 
 
 @pytest.mark.parametrize(("delay", "header"), [(1.0, "1"), (2.25, "3"), (0, "0")])
