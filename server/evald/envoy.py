@@ -38,6 +38,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 TLS_CONTEXT = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 
+KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TZ")
+"""Environment variables that the process keeps. Other ones may hold the server's secrets."""
+
 LONGEST_PARENT = 60
 """Characters of the folder that a private folder is in; a socket's path has about 100."""
 
@@ -197,6 +200,7 @@ class Envoy:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
+                env={name: os.environ[name] for name in KEPT if name in os.environ},
                 # A terminal's Ctrl-C goes to evald alone, which stops Envoy last.
                 start_new_session=True,
             )
