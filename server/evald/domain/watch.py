@@ -20,10 +20,14 @@ log = structlog.get_logger()
 POLL_SECONDS = 0.2
 """Wait between two looks at the jobs that are watched."""
 
-SLICE = 50
+SLICE = 20
 """Watchers that are woken at once. Between two slices other calls get their turn."""
 
-SLICE_SECONDS = 0.01
+SLICE_SECONDS = 0.005
+
+PROGRESS_SECONDS = 0.001
+"""What a watcher that is woken holds up the next word on progress by, so that many of them cannot
+keep the server busy with it. Nothing holds up a state."""
 
 HEARTBEAT_SECONDS = 15
 LONGEST_HEARTBEAT = 300
@@ -77,18 +81,20 @@ class Watched:
     def __init__(self, look: Look) -> None:
         self.look = look
         self.gone = False
+        self.urgent = False  # there is more to say than progress
         self.watchers = 0
         self.waiting: set[Waiter] = set()
 
-    def see(self, look: Look | None) -> Iterable[Waiter]:
-        """Takes what a look at the store has found; answers who waits for it."""
+    def see(self, look: Look | None) -> bool:
+        """Takes what a look at the store has found; answers whether that is news."""
         if look is None:
-            self.gone = True
+            self.gone = self.urgent = True
         elif look.revision > self.look.revision:
+            self.urgent |= len(look.states) > len(self.look.states)
             self.look = look
         else:
-            return ()
-        return tuple(self.waiting)
+            return False
+        return True
 
     async def news(self, seconds: float) -> bool:
         """Waits to be woken; answers whether that came in time."""
@@ -119,6 +125,7 @@ class Watches:
         self._maker = maker
         self._poll_seconds = poll_seconds
         self._watched: dict[str, Watched] = {}
+        self._untold: set[Watched] = set()
         self._poller: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -169,7 +176,7 @@ class Watches:
                     raise NotFound(f"job {job_id!r} was deleted while it was watched")
                 if self._closed:
                     raise Unavailable(f"the server stops; watch again, after revision {sent}")
-                if not await watched.news(heartbeat):
+                if not await watched.news(heartbeat) and watched.look is look:
                     yield {**look.present, "type": "heartbeat", "at": self._maker.moment()}
 
     def close(self) -> None:
@@ -184,7 +191,7 @@ class Watches:
     def _joined(self, job_id: str, look: Look) -> Iterator[Watched]:
         """The job among the watched ones, as long as the block lasts."""
         watched = self._watched.setdefault(job_id, Watched(look))
-        wake(watched.see(look))
+        self._see(watched, look)
         watched.watchers += 1
         if not self._closed and (self._poller is None or self._poller.done()):
             # In a context of its own: it acts for no one caller.
@@ -196,9 +203,15 @@ class Watches:
             watched.watchers -= 1
             if not watched.watchers:
                 del self._watched[job_id]
+                self._untold.discard(watched)
+
+    def _see(self, watched: Watched, look: Look | None) -> None:
+        if watched.see(look):
+            self._untold.add(watched)
 
     async def _poll(self) -> None:
-        failing = False
+        clock = asyncio.get_running_loop().time
+        failing, progress_at = False, clock()
         while self._watched:
             await asyncio.sleep(self._poll_seconds)
             known = {
@@ -214,13 +227,22 @@ class Watches:
                 failing = True
                 continue
             failing = False
-            waiting: list[Waiter] = []
             for job_id, look in looks.items():
                 if job_id in self._watched:
-                    waiting += self._watched[job_id].see(look)
+                    self._see(self._watched[job_id], look)
+            waiting = self._told(progress=clock() >= progress_at)
+            progress_at = max(progress_at, clock() + PROGRESS_SECONDS * len(waiting))
             for start in range(0, len(waiting), SLICE):
                 wake(waiting[start : start + SLICE])
                 await asyncio.sleep(SLICE_SECONDS)
+
+    def _told(self, *, progress: bool) -> list[Waiter]:
+        """Who is to be told what was seen, on `progress` too or only on more than that."""
+        told = [watched for watched in self._untold if progress or watched.urgent]
+        self._untold.difference_update(told)
+        for watched in told:
+            watched.urgent = False
+        return [waiter for watched in told for waiter in watched.waiting]
 
 
 def wake(waiting: Iterable[Waiter]) -> None:
