@@ -11,11 +11,18 @@ BIN = Path(sys.executable).parent
 
 GRPCURL = """
 grpcurl() {  # by buf, which the tests have
-  shift
-  local data=()
-  if [ "$1" = -d ]; then data=(--data "$2"); shift 2; fi
+  local scheme=https options=(--protocol grpc)
+  while true; do
+    case "$1" in
+      -plaintext) scheme=http; options+=(--http2-prior-knowledge); shift ;;
+      -cacert) options+=(--cacert "$2"); shift 2 ;;
+      -H) options+=(--header "$2" --reflect-header "$2"); shift 2 ;;
+      -d) options+=(--data "$2"); shift 2 ;;
+      *) break ;;
+    esac
+  done
   if [ "$2" = list ]; then set -- "$1" "" --list-methods; fi
-  buf curl --protocol grpc --http2-prior-knowledge "${data[@]}" "http://$1/$2" "${@:3}"
+  buf curl "${options[@]}" "$scheme://$1/$2" "${@:3}"
 }
 """
 

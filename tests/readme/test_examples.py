@@ -32,9 +32,16 @@ def blocks(heading: str) -> list[tuple[str, str]]:
 
 def run(heading: str, service: Service, folder: Path, model: str = "") -> str:
     """Runs the one block below a heading and answers what it prints."""
-    [(language, text)] = blocks(heading)
+    [block] = blocks(heading)
+    return run_block(block, service, folder, model)
+
+
+def run_block(block: tuple[str, str], service: Service, folder: Path, model: str = "") -> str:
+    """Runs a block and answers what it prints."""
+    language, text = block
     for written, meant in (
         ("http://localhost:7331", service.rest),
+        ("https://localhost:7331", service.rest),
         ("localhost:50051", service.grpc),
         ("http://localhost:8000/v1", model),
     ):
@@ -81,3 +88,21 @@ def test_metric() -> None:
     defined: dict[str, object] = {"__name__": "length"}
     exec(text, defined)
     assert defined["Length"].compare(None, "abc", ["ab", "abcdef"]).values == {"length": 0.5}  # type: ignore[attr-defined]
+
+
+def test_tokens(tmp_path: Path) -> None:
+    with Service(tmp_path / "data", EVALD_GPUS="none", EVALD_AUTH="tokens") as service:
+        printed = run("Who may do what", service, tmp_path)
+    assert printed.count('"object"') == 2
+    assert re.search(r"ci +writer +team", printed)
+    assert printed.endswith("(ci) is revoked\n")
+
+
+def test_tls(tmp_path: Path) -> None:
+    [(_, make), calls] = blocks("TLS")
+    bash(make, tmp_path)
+    pair = {f"EVALD_TLS_{n.upper()}": str(tmp_path / f"{n}.pem") for n in ("cert", "key")}
+    service = Service(tmp_path / "data", EVALD_GPUS="none", **pair)
+    service.tls["verify"] = pair["EVALD_TLS_CERT"]
+    with service:
+        assert run_block(calls, service, tmp_path).count('"object"') == 2
