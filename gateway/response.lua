@@ -25,7 +25,9 @@ end
 function writers.double(_, pos)
   local value, stop = opaque(_, pos)
   -- NaN and the infinities are written as texts, which REST's readers of numbers do not expect.
-  return byte(value) ~= 34 and value or "null", stop
+  if byte(value) == 34 then return "null", stop end
+  -- To some readers a number without a point is an integer.
+  return value:find("^-?%d+$") and value .. ".0" or value, stop
 end
 
 function writers.timestamp(_, pos)

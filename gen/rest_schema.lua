@@ -973,7 +973,7 @@ return {
       {"API_FORMAT_UNSPECIFIED", "unspecified"},
       {"API_FORMAT_NIM", "nim"},
       {"API_FORMAT_OPENAI", "openai"},
-      {"API_FORMAT_LLAMA_STACK", "llama_stack"},
+      {"API_FORMAT_LAMA_STACK", "lama_stack"},
     },
     ["evaluation.v1.JobStatus"] = {
       {"JOB_STATUS_UNSPECIFIED", "unspecified"},

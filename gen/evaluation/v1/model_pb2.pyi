@@ -18,11 +18,11 @@ class ApiFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     API_FORMAT_UNSPECIFIED: _ClassVar[ApiFormat]
     API_FORMAT_NIM: _ClassVar[ApiFormat]
     API_FORMAT_OPENAI: _ClassVar[ApiFormat]
-    API_FORMAT_LLAMA_STACK: _ClassVar[ApiFormat]
+    API_FORMAT_LAMA_STACK: _ClassVar[ApiFormat]
 API_FORMAT_UNSPECIFIED: ApiFormat
 API_FORMAT_NIM: ApiFormat
 API_FORMAT_OPENAI: ApiFormat
-API_FORMAT_LLAMA_STACK: ApiFormat
+API_FORMAT_LAMA_STACK: ApiFormat
 
 class Model(_message.Message):
     __slots__ = ("id", "name", "namespace", "description", "project", "created_at", "updated_at", "custom_fields", "ownership", "schema_version", "type_prefix", "api_endpoint", "prompt", "artifact", "base_model", "peft", "spec", "guardrails", "model_providers", "version_id", "version_tags")
