@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from evald.domain import ids
 from evald.domain.access import caller
-from evald.domain.documents import SCHEMA_VERSION, Document
+from evald.domain.documents import SCHEMA_VERSION, Document, shortened
 from evald.domain.entities import Entities, Vault
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
@@ -18,6 +18,10 @@ from evald.errors import Conflict, InvalidArgument
 SORTS = ("created_at", "updated_at")
 
 MAX_PRIORITY = 100
+
+
+HIDING = ("target", "config", "custom_fields", "ownership")
+"""Members that secrets may be in."""
 
 
 class JobRepository(Protocol):
@@ -96,6 +100,20 @@ class Jobs:
         self, document: Document, *, request_id: str | None = None, validate_only: bool = False
     ) -> Document:
         """Queues a job. Raises InvalidArgument, PermissionDenied, NotFound or Conflict."""
+        job = self.checked(document)
+        if validate_only:
+            kept = ("namespace", "target", "config", "custom_fields", "max_runtime", "priority")
+            return self._masked({k: job[k] for k in kept if job[k] not in (None, 0)})
+        stored = self._repository.add(job, Request.of(job["namespace"], request_id, document))
+        self._runner.wake()
+        return self._masked(stored)
+
+    def checked(self, document: Document) -> Document:
+        """The job that a document asks for: its target and config whole, fit for each other and for
+        this server, all secrets sealed. It is stored nowhere.
+
+        Raises InvalidArgument, PermissionDenied or NotFound.
+        """
         target = self._part(document, "target", self._targets, ids.TARGET)
         config = self._part(document, "config", self._configs, ids.CONFIG)
         self._fits(target, config)
@@ -116,7 +134,7 @@ class Jobs:
         namespace = document.get("namespace") or DEFAULT_NAMESPACE
         check_name(namespace, "namespace")
         caller().check_namespace(namespace)
-        job = {
+        return {
             "id": self._new_id(ids.JOB),
             "namespace": namespace,
             "target": target,
@@ -124,15 +142,14 @@ class Jobs:
             "gpus": gpus,
             "max_runtime": max_runtime,
             "priority": priority,
-            "custom_fields": document.get("custom_fields") or {},
-            **{k: document.get(k) for k in ("description", "project", "ownership")},
+            **{k: document.get(k) for k in ("description", "project")},
+            **self._vault.seal(
+                {
+                    "custom_fields": document.get("custom_fields") or {},
+                    "ownership": document.get("ownership"),
+                }
+            ),
         }
-        if validate_only:
-            kept = ("namespace", "target", "config", "custom_fields", "max_runtime", "priority")
-            return self._masked({k: job[k] for k in kept if job[k] not in (None, 0)})
-        stored = self._repository.add(job, Request.of(namespace, request_id, document))
-        self._runner.wake()
-        return self._masked(stored)
 
     def get(self, job_id: str) -> Document:
         """Raises NotFound."""
@@ -145,8 +162,7 @@ class Jobs:
     def page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
         """Raises InvalidArgument naming the parameter that is wrong."""
         query = ListQuery.parse(request, SORTS)
-        page = self._repository.page(query)
-        return query, Page([self._masked(dict(job)) for job in page.entries], page.total)
+        return query, self._repository.page(query).each(self._listed)
 
     def cancel(self, job_id: str) -> Document:
         """Asks for the end of a job; one that has ended stays as it is. Raises NotFound."""
@@ -184,5 +200,8 @@ class Jobs:
                 raise e.under(key) from e
         return {**part, "schema_version": SCHEMA_VERSION, "type_prefix": prefix}
 
+    def _listed(self, job: Document) -> Document:
+        return self._masked({**job, "target": shortened(job["target"])})
+
     def _masked(self, job: Document) -> Document:
-        return {**job, **{k: self._vault.mask(job[k]) for k in ("target", "config") if k in job}}
+        return {**job, **{k: self._vault.mask(job[k]) for k in HIDING if k in job}}

@@ -97,8 +97,7 @@ class Results:
     def page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
         """Raises InvalidArgument naming the parameter that is wrong."""
         query = ListQuery.parse(request, SORTS)
-        page = self._repository.page(query)
-        return query, Page([self._vault.mask(dict(result)) for result in page.entries], page.total)
+        return query, self._repository.page(query).each(self._vault.mask)
 
     def update(
         self, result_id: str, changes: Document, keys: Collection[str] | None = None

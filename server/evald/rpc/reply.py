@@ -22,6 +22,7 @@ def listing(asked: Mapping[str, Any], query: ListQuery, page: Page, kind: type[M
         "pagination": page.pagination(query.page, query.page_size),
         "sort": query.sort,
         **{k: asked[k] for k in ("filter", "search") if k in asked},
+        "next_page_token": page.last and query.token(page.last),
     }
     return to_message(document, kind)
 

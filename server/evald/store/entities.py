@@ -13,8 +13,9 @@ from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference
 from evald.domain.requests import UNKEYED, Request
 from evald.errors import AlreadyExists, Conflict, NotFound
-from evald.store import filters
 from evald.store.engine import Database
+from evald.store.filters import visible
+from evald.store.pages import Pages
 from evald.store.requests import add_once
 from evald.store.tables import Document, JobRow, NamedEntity
 
@@ -26,6 +27,7 @@ class EntityStore:
         self._database = database
         self._row = row
         self._noun = noun
+        self._pages = Pages(row)
 
     def add(self, document: Document, request: Request = UNKEYED) -> Document:
         """Answers what is stored: the document, or what an earlier create of the same request made.
@@ -43,8 +45,7 @@ class EntityStore:
 
     def page(self, query: ListQuery) -> Page:
         with self._database.read() as session:
-            rows, total = filters.page(session, self._row, query)
-            return Page([row.document() for row in rows], total)
+            return self._pages.read(session, query)
 
     def update(self, reference: Reference, change: Callable[[Document], Document]) -> Document:
         """Puts what `change` makes of the entity in its place; nobody else changes it meanwhile.
@@ -68,7 +69,7 @@ class EntityStore:
             row = self._find(session, reference, lock=True)
             used_by = getattr(JobRow, f"{self._noun}_id")
             jobs = select(JobRow.id).where(used_by == row.id).limit(1)
-            job = session.scalar(jobs.where(*filters.visible(JobRow)))
+            job = session.scalar(jobs.where(*visible(JobRow)))
             if job is not None:
                 raise Conflict(
                     f"{self._noun} '{reference}' is used by job {job}; delete the job first "

@@ -2,98 +2,110 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, or_, select
-from sqlalchemy.sql.functions import count
-from sqlmodel import Session, col
+from sqlalchemy import ColumnElement, and_, not_, or_
+from sqlmodel import col
 
+from evald.domain import ids
 from evald.domain.access import caller
-from evald.domain.listing import ListQuery
 from evald.domain.references import parse_reference
-from evald.errors import InvalidArgument, Unimplemented
-from evald.store.tables import Entity
+from evald.store.tables import Entity, write_time
+from evald.store.times import Span, parse_time
 
-Row = TypeVar("Row", bound=Entity)
+Condition = ColumnElement[bool]
 
-COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": operator.eq,
-    "neq": operator.ne,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
+COMPARISONS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "eq": lambda column, first, last: and_(column >= first, column <= last),
+    "neq": lambda column, first, last: not_(and_(column >= first, column <= last)),
+    "gt": lambda column, first, last: column > first,
+    "gte": lambda column, first, last: column >= first,
+    "lt": lambda column, first, last: column < first,
+    "lte": lambda column, first, last: column <= last,
 }
+"""A date is a whole day to what includes it, and its midnight to what does not."""
+
+PARTS = {"target": ids.TARGET, "config": ids.CONFIG}
+"""What a job is filtered by, with the prefix of its ids."""
 
 
-def page(session: Session, row: type[Row], query: ListQuery) -> tuple[list[Row], int]:
-    """The rows of one page, and how many rows the whole list has. Ties are put in order by id."""
-    matching: Select[Any] = select(row).where(*visible(row), *conditions(row, query.filter))
-    total = session.scalar(matching.with_only_columns(count(row.id)).order_by(None)) or 0
-    column = getattr(row, query.sort.removeprefix("-"))
-    order = [column.desc(), row.id.desc()] if query.sort.startswith("-") else [column, row.id]
-    start = (query.page - 1) * query.page_size
-    found = session.scalars(matching.order_by(*order).offset(start).limit(query.page_size))
-    return list(found), total
-
-
-def visible(row: type[Entity]) -> list[ColumnElement[bool]]:
+def visible(row: type[Entity]) -> list[Condition]:
     """The condition that the caller may see a row."""
     namespaces = caller().namespaces
     return [] if namespaces is None else [col(row.namespace).in_(sorted(namespaces))]
 
 
-def conditions(row: type[Entity], filter: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """The conditions of a filter in plain form on the columns of a row."""
-    found: list[ColumnElement[bool]] = []
+def conditions(row: type[Entity], filter: Mapping[str, Any]) -> list[Condition]:
+    """The conditions of a filter in plain form on the columns of a row. Raises InvalidArgument."""
+    found: list[Condition] = []
     for field, wanted in filter.items():
-        column = getattr(row, field, None)
         if field == "created_at":
-            bounds = wanted if isinstance(wanted, Mapping) else {"eq": wanted}
-            for comparison, text in bounds.items():
-                moment = parse_time(text, f"filter.{field}.{comparison}")
-                found.append(COMPARISONS[comparison](column, moment))
+            found += within(row.created_at, wanted, f"filter.{field}")
         elif field == "custom_fields":
-            found += [_entry(column, pair) for pair in wanted]
-        elif field in {"target", "config"}:
-            found += _part(column, wanted, f"filter.{field}")
-        elif column is None:
-            found.append(row.spec[field].as_string() == wanted)
+            found += [_entry(row.custom_fields, pair) for pair in wanted]
+        elif field in PARTS and isinstance(wanted, str):
+            found.append(_referred(row, field, wanted))
+        elif field in PARTS:
+            found += _part(getattr(row, field), wanted, f"filter.{field}")
+        elif field == "model":
+            found.append(_model(row.spec[field], wanted))
         else:
-            found.append(column == wanted)
+            found.append(getattr(row, field) == wanted)
     return found
 
 
-def _entry(column: Any, pair: str) -> ColumnElement[bool]:
+def within(
+    column: Any,
+    wanted: str | Mapping[str, str],
+    path: str,
+    write: Callable[[datetime], Any] = lambda moment: moment,
+) -> list[Condition]:
+    """The conditions of a DateTimeFilter, or of one time, on a column that holds what `write` makes
+    of times. Raises InvalidArgument."""
+    bounds = wanted if isinstance(wanted, Mapping) else {"": wanted}
+    found = []
+    for comparison, text in bounds.items():
+        span: Span = parse_time(text, f"{path}.{comparison}".rstrip("."))
+        compare = COMPARISONS[comparison or "eq"]
+        found.append(compare(column, write(span.first), write(span.last)))
+    return found
+
+
+def _entry(column: Any, pair: str) -> Condition:
     """The condition `key=value` on an object; a value of any type is compared by its text."""
     key, _, value = pair.partition("=")
-    return cast(ColumnElement[bool], column[key].as_string() == value)
+    return cast(Condition, column[key].as_string() == value)
 
 
-def _part(column: Any, wanted: str | Mapping[str, Any], field: str) -> list[ColumnElement[bool]]:
-    """Conditions on the target or config that a job carries: its name, or a filter of its own."""
-    if isinstance(wanted, str):
-        reference = parse_reference(wanted, field)
-        named = or_(*(column[key].as_string() == reference.name for key in ("name", "id")))
-        return [column["namespace"].as_string() == reference.namespace, named]
-    found: list[ColumnElement[bool]] = []
+def _model(column: Any, wanted: str) -> Condition:
+    """A model is called by its reference, or by the name of an inline one at its endpoint."""
+    places = ((), ("name",), ("api_endpoint", "model_id"))
+    return or_(*((column[place] if place else column).as_string() == wanted for place in places))
+
+
+def _referred(row: Any, field: str, wanted: str) -> Condition:
+    """The condition that a job is of the target or config `namespace/name`, or `namespace/id`."""
+    reference = parse_reference(wanted, f"filter.{field}")
+    named = cast(Condition, getattr(row, f"{field}_ref") == str(reference))
+    if not reference.name.startswith(f"{PARTS[field]}-"):
+        return named
+    of_id = getattr(row, f"{field}_id") == reference.name
+    there = getattr(row, f"{field}_ref").startswith(f"{reference.namespace}/", autoescape=True)
+    return or_(named, and_(of_id, there))
+
+
+def _part(column: Any, wanted: Mapping[str, Any], path: str) -> list[Condition]:
+    """Conditions on the target or config that a job carries. Raises InvalidArgument."""
+    found: list[Condition] = []
     for key, value in wanted.items():
         if key == "custom_fields":
             found += [_entry(column[key], pair) for pair in value]
-        elif isinstance(value, Mapping):
-            raise Unimplemented(f"{field}.{key} is not there yet")
+        elif key == "created_at":
+            found += within(column[key].as_string(), value, f"{path}.{key}", write_time)
+        elif key == "model":
+            found.append(_model(column[key], value))
         else:
             found.append(column[key].as_string() == value)
     return found
-
-
-def parse_time(text: str, field: str) -> datetime:
-    """Reads an ISO 8601 time or date; without a zone it is UTC. Raises InvalidArgument."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument.of(field, f"{text!r} is not an ISO 8601 time") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

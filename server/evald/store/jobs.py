@@ -13,8 +13,8 @@ from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import FINAL, MESSAGES, JobStatus, step
 from evald.errors import Conflict, NotFound
-from evald.store import filters
 from evald.store.engine import Database
+from evald.store.pages import Pages
 from evald.store.requests import add_once
 from evald.store.tables import Document, JobEventRow, JobRow, now, write_time
 
@@ -75,6 +75,7 @@ class JobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._pages = Pages(JobRow)
 
     def add(self, job: Document, request: Request = UNKEYED) -> Document:
         """Stores a new job and answers it, or the one that the same request made before.
@@ -105,8 +106,7 @@ class JobStore:
 
     def page(self, query: ListQuery) -> Page:
         with self._database.read() as session:
-            rows, total = filters.page(session, JobRow, query)
-            return Page([row.document() for row in rows], total)
+            return self._pages.read(session, query)
 
     def cancel(self, job_id: str) -> Document:
         """Ends a waiting job, asks for the end of a running one, and leaves an ended one alone."""

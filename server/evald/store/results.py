@@ -9,9 +9,9 @@ from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import HELD
 from evald.errors import Conflict, NotFound
-from evald.store import filters
 from evald.store.engine import Database
 from evald.store.jobs import find as find_job
+from evald.store.pages import Pages
 from evald.store.requests import add_once
 from evald.store.tables import Document, JobRow, ResultRow, now
 
@@ -21,6 +21,7 @@ class ResultStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._pages = Pages(ResultRow)
 
     def add(self, document: Document, request: Request = UNKEYED) -> Document:
         """Answers what is stored: the document, or what an earlier create of the same request made.
@@ -54,8 +55,7 @@ class ResultStore:
 
     def page(self, query: ListQuery) -> Page:
         with self._database.read() as session:
-            rows, total = filters.page(session, ResultRow, query)
-            return Page([row.document() for row in rows], total)
+            return self._pages.read(session, query)
 
     def update(self, result_id: str, changes: Document) -> Document:
         """Sets members; None takes one away. Raises NotFound without the result or its new job, or

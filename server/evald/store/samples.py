@@ -15,6 +15,7 @@ from evald.domain.attempts import Fence, Standing, StoredSample
 from evald.domain.listing import ListQuery, Page
 from evald.store.engine import Database
 from evald.store.jobs import find
+from evald.store.pages import cut
 from evald.store.queue import held
 from evald.store.tables import SampleRow, now
 
@@ -72,12 +73,8 @@ class SampleStore:
             if task is not None:
                 matching = matching.where(SampleRow.task == task)
             total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
-            rows = session.scalars(
-                matching.order_by(col(SampleRow.task), col(SampleRow.index))
-                .offset((query.page - 1) * query.page_size)
-                .limit(query.page_size)
-            )
-            return Page([_document(row) for row in rows], total)
+            rows, last = cut(session, matching, [SampleRow.task, SampleRow.index], query)
+            return Page([_document(row) for row in rows], total, last)
 
 
 def _document(row: SampleRow) -> dict[str, Any]:
