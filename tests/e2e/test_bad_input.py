@@ -92,7 +92,8 @@ def test_target_and_config_that_do_not_fit_are_refused(rest: Rest) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"nonsense", b'{"type": "rows", }', b"\xff\xfe"])
 def test_bad_json_is_refused(rest: Rest, body: bytes) -> None:
-    assert rest("POST", "/targets", 422, data=body)["detail"]
+    headers = {"content-type": "application/json"}
+    assert rest("POST", "/targets", 422, data=body, headers=headers)["detail"]
 
 
 @pytest.mark.parametrize("query", ["page=0", "page=x", "page_size=1001", "sort=secret", "pgae=1"])
