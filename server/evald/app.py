@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from evald.domain.attempts import Claim
 from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
+from evald.domain.live import LiveEvaluations
 from evald.domain.results import Results
 from evald.domain.watch import Watches
 from evald.envoy import Envoy, private_folder
@@ -28,6 +29,7 @@ from evald.executor.attempt import Attempt
 from evald.executor.executor import Executor
 from evald.executor.files import JobFiles
 from evald.executor.gpus import Gpus
+from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
 from evald.rpc.access import Gate
@@ -54,7 +56,6 @@ class App:
         self.runs = settings.data_dir / "runs"
         self.executor = Executor(
             self.store.queue,
-            self.backend,
             self.gpus,
             self._attempt,
             self.artifacts.url,
@@ -87,11 +88,14 @@ class App:
         results = Results(self.store.results, self.vault, self.store.jobs.namespace)
         gate = Gate(self.store.tokens if settings.auth == "tokens" else None)
         watches = Watches(self.store.events, maker)
-        self.server = Server(settings, targets, configs, jobs, results, files, watches, gate=gate)
+        evaluator = Live(self.backend, self.vault, self._redaction, settings.clients)
+        live = LiveEvaluations(jobs, evaluator, maker, seconds=settings.live_seconds)
+        self.server = Server(
+            settings, targets, configs, jobs, results, files, watches, live, gate=gate
+        )
 
     def _attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
         job_id = claim.fence.job_id
-        known = secret_values(self.vault.unseal([claim.target, claim.config]))
         output = Output(
             job_id,
             self.runs / job_id,
@@ -100,7 +104,7 @@ class App:
                 "target": self.vault.mask(claim.target),
                 "config": self.vault.mask(claim.config),
             },
-            lambda text: redact(text, known),
+            self._redaction(claim.target, claim.config),
         )
         return Attempt(
             claim,
@@ -115,6 +119,11 @@ class App:
             max_runtime=self.settings.max_runtime,
         )
 
+    def _redaction(self, *documents: Mapping[str, Any]) -> Callable[[str], str]:
+        """What takes the secrets of documents out of a text. Raises EvaluationError."""
+        known = secret_values(self.vault.unseal(list(documents)))
+        return lambda text: redact(text, known)
+
     async def start(self, socket: Path | None = None) -> int:
         """Listens, takes up work, and answers the gRPC port; also listens on a unix `socket` if one
         is given. Raises Unavailable."""
@@ -126,6 +135,7 @@ class App:
         """Drains: no new calls, no new jobs; what runs may end within the grace time."""
         grace = self.settings.grace_seconds
         await asyncio.gather(self.server.stop(grace), asyncio.to_thread(self.executor.stop, grace))
+        await asyncio.to_thread(self.backend.close)
         self.store.close()
         self.worker.close()
 
@@ -177,6 +187,8 @@ async def run(settings: Settings, *, gateway: bool) -> int:
 async def _run(settings: Settings, sockets: Path | None) -> int:
     """Runs a server, and with a folder for `sockets` its gateway too."""
     app = App(settings)
+    if settings.auth == "tokens" and not app.store.tokens.all():
+        log.warning("nobody has a token yet; make one by `evald tokens create`")
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -153,6 +153,10 @@ def test_a_token_ends_at_once(service: Service) -> None:
     assert answer.json()["detail"] == "this token is unknown, revoked or expired"
 
 
+def test_start_without_tokens_says_so(service: Service) -> None:
+    assert "nobody has a token yet" in service.log.read_text()
+
+
 def test_list_and_logs_have_no_secret(service: Service, writer: Caller, job_id: str) -> None:
     head, *rows = service.run("tokens", "list").splitlines()
     names = ["id", "name", "role", "namespaces", "created", "expires", "revoked"]
@@ -180,6 +184,13 @@ def test_commands_that_cannot_be_done(tmp_path: Path, arguments: Any, said: str)
     assert done.returncode == 2
     assert done.stderr.startswith("evald: ")
     assert said in done.stderr
+
+
+def test_database_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALD_DATABASE_URL", "postgresql+psycopg://127.0.0.1:1/evald")
+    done = evald("tokens", "list", "--data-dir", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith("evald: the database cannot be used now: ")
 
 
 @pytest.mark.parametrize("command", ["up", "serve"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, create_engine, event, text
+from sqlalchemy import Connection, DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -102,6 +102,12 @@ class Database:
                 limit = int(remaining(WAIT_SECONDS) * 1000)
                 session.execute(text(f"set local statement_timeout = {limit}"))
             yield session
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection for a change of the schema, committed at the end of the block."""
+        with _told(), self._writing.begin() as connection:
+            yield connection
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

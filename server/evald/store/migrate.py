@@ -15,8 +15,9 @@ LOCK_KEY = 5170133
 
 
 def migrate(database: Database) -> None:
-    """Runs the migrations that the database lacks; servers that start at once take turns."""
-    with database.engine.execution_options(write=True).begin() as connection:
+    """Runs the migrations that the database lacks; servers that start at once take turns. Raises
+    Unavailable."""
+    with database.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"select pg_advisory_xact_lock({LOCK_KEY})"))
         command.upgrade(config(connection), "head")
