@@ -24,6 +24,8 @@ COMPARISONS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "gte": lambda column, first, last: column >= first,
     "lt": lambda column, first, last: column < first,
     "lte": lambda column, first, last: column <= last,
+    "start": lambda column, first, last: column >= first,
+    "end": lambda column, first, last: column <= last,
 }
 """A date is a whole day to what includes it, and its midnight to what does not."""
 
@@ -62,7 +64,7 @@ def within(
     path: str,
     write: Callable[[datetime], Any] = lambda moment: moment,
 ) -> list[Condition]:
-    """The conditions of a DateTimeFilter, or of one time, on a column that holds what `write` makes
+    """The conditions of a DateTimeFilter, a DateRange or one time, on a column that holds what `write` makes
     of times. Raises InvalidArgument."""
     bounds = wanted if isinstance(wanted, Mapping) else {"": wanted}
     found = []

@@ -28,8 +28,7 @@ def conditions(row: type[Entity], search: Mapping[str, Any]) -> list[Condition]:
     found: list[Condition] = []
     for field, wanted in search.items():
         if field in {"created_at", "updated_at"}:
-            bounds = {{"start": "gte", "end": "lte"}[k]: text for k, text in wanted.items()}
-            found += within(getattr(row, field), bounds, f"search.{field}")
+            found += within(getattr(row, field), wanted, f"search.{field}")
         elif field == "custom_fields":
             pairs = (pair.partition("=") for pair in wanted)
             column: Any = row.custom_fields
