@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from evald import exposure
 from evald.domain import access, ids
@@ -138,6 +139,13 @@ def test_other_addresses_do(host: str) -> None:
         exposure.check(Settings(host=host))
     exposure.check(Settings(host=host, auth="tokens"))
     exposure.check(Settings(host=host, auth="none"))
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_tokens_that_can_be_read_on_the_way(host: str, warned: bool) -> None:
+    with capture_logs() as lines:
+        exposure.check(Settings(host=host, auth="tokens"))
+    assert [line["log_level"] for line in lines] == ["warning"] * warned
 
 
 def test_a_host_without_an_address() -> None:
