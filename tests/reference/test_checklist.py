@@ -1,0 +1,52 @@
+"""Every row of the checklist is ticked by a test, and no test ticks what is none."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evald import registry
+from tests.reference.rows import LATER, ROWS
+
+TESTS = Path(__file__).parents[1]
+
+
+def ticks(path: Path) -> Iterator[tuple[str, str]]:
+    """Row and place of each `reference(...)` in a file, wherever it stands."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Call) and name(node.func) == "reference":
+            for argument in node.args:
+                place = f"{path.relative_to(TESTS)}:{argument.lineno}"
+                assert isinstance(argument, ast.Constant), f"{place}: write the row out"
+                yield argument.value, place
+
+
+def name(function: ast.expr) -> str | None:
+    match function:
+        case ast.Attribute(attr=found) | ast.Name(id=found):
+            return found
+    return None
+
+
+@pytest.fixture(scope="module")
+def ticked() -> dict[str, str]:
+    """A place for each row that some test ticks."""
+    return {row: place for path in TESTS.rglob("*.py") for row, place in ticks(path)}
+
+
+def test_every_row_is_ticked(ticked: dict[str, str]) -> None:
+    assert ROWS.keys() - LATER.keys() - ticked.keys() == set()
+
+
+def test_no_test_ticks_what_is_no_row(ticked: dict[str, str]) -> None:
+    assert {row: place for row, place in ticked.items() if row not in ROWS} == {}
+
+
+@pytest.mark.parametrize("row", LATER)
+def test_a_row_waits_no_longer_than_it_must(row: str, ticked: dict[str, str]) -> None:
+    kind, wanted = LATER[row]
+    assert wanted not in getattr(registry, kind)(), f"tick {row!r} and take it off LATER"
+    assert row not in ticked
