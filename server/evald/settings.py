@@ -84,6 +84,10 @@ class Settings(BaseSettings):
         description="Jobs of one namespace that run at once, on all servers; 0 for any number.",
         ge=0,
     )
+    live_slots: int = Field(2, description="Live evaluations that run at once, beside jobs.", ge=1)
+    live_seconds: float = Field(
+        30, description="Seconds that a live evaluation may take.", gt=0, le=110
+    )
     warm_children: int = Field(1, description="Child processes kept ready.", ge=0)
     gpus: str = Field(
         "auto", description="`auto` asks NVML, `none` uses none, a number simulates so many."

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
@@ -15,7 +16,9 @@ from evald.domain import ids
 from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
+from evald.domain.live import LiveEvaluations, Outcome
 from evald.domain.results import Results
+from evald.domain.states import JobStatus
 from evald.domain.watch import Watches
 from evald.errors import InvalidArgument, NotFound
 from evald.rpc.access import Gate
@@ -65,6 +68,22 @@ class FakeFiles:
     def delete(self, job_id: str) -> None: ...
 
 
+class FakeEvaluator:
+    """Completes what it is given, unless a test says otherwise in `act`, and keeps what it was
+    called with."""
+
+    def __init__(self) -> None:
+        self.act: Callable[[Event], Any] = lambda over: None
+        self.calls: list[tuple[Any, float]] = []
+
+    def evaluate(self, job: Any, *, seconds: float, over: Event) -> Outcome:
+        self.calls.append((job, seconds))
+        self.act(over)
+        details = {"message": "Job completed successfully", "progress": 100.0}
+        result = {"tasks": {"qa": {"metrics": {}}}, "groups": {}}
+        return Outcome(JobStatus.COMPLETED, details, result, {"qa": "a line\n"})
+
+
 def fits(target: Any, config: Any) -> None:
     if config["type"] == "similarity_metrics" and target["type"] == "rows":
         raise InvalidArgument.of("target.type", "similarity_metrics takes model or cached_outputs")
@@ -93,8 +112,13 @@ def files() -> Any:
 
 
 @pytest.fixture
+def evaluator() -> FakeEvaluator:
+    return FakeEvaluator()
+
+
+@pytest.fixture
 def channel(
-    settings: Settings, store: Store, watches: Watches, files: Any
+    settings: Settings, store: Store, watches: Watches, files: Any, evaluator: FakeEvaluator
 ) -> Iterator[grpc.Channel]:
     """A channel to a server of this test."""
     vault, maker = StarVault(), Maker()
@@ -113,7 +137,8 @@ def channel(
     async def make() -> Server:
         results = Results(store.results, vault, store.jobs.namespace)
         gate = Gate(store.tokens if settings.auth == "tokens" else None)
-        return Server(settings, targets, configs, jobs, results, files, watches, gate=gate)
+        live = LiveEvaluations(jobs, evaluator, maker, seconds=settings.live_seconds)
+        return Server(settings, targets, configs, jobs, results, files, watches, live, gate=gate)
 
     server = on_loop(make)
     port = on_loop(server.start)

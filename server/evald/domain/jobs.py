@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from evald.domain import ids
 from evald.domain.access import caller
-from evald.domain.documents import SCHEMA_VERSION, Document, shortened
+from evald.domain.documents import SCHEMA_VERSION, Document
 from evald.domain.entities import Entities, Vault
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
@@ -162,7 +162,7 @@ class Jobs:
     def page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
         """Raises InvalidArgument naming the parameter that is wrong."""
         query = ListQuery.parse(request, SORTS)
-        return query, self._repository.page(query).each(self._listed)
+        return query, self._repository.page(query).each(self._masked)
 
     def cancel(self, job_id: str) -> Document:
         """Asks for the end of a job; one that has ended stays as it is. Raises NotFound."""
@@ -199,9 +199,6 @@ class Jobs:
             except InvalidArgument as e:
                 raise e.under(key) from e
         return {**part, "schema_version": SCHEMA_VERSION, "type_prefix": prefix}
-
-    def _listed(self, job: Document) -> Document:
-        return self._masked({**job, "target": shortened(job["target"])})
 
     def _masked(self, job: Document) -> Document:
         return {**job, **{k: self._vault.mask(job[k]) for k in HIDING if k in job}}

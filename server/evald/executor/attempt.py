@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from threading import Lock
 from typing import Any, Protocol
 
 import structlog
 
-from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog, Standing
+from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog
 from evald.domain.states import JobStatus
 from evald.errors import EvaluationError, LeaseLost
 from evald.executor import events
 from evald.executor.backend import Backend, ChildDied, JobSpec, Run
 from evald.executor.output import Output
+from evald.executor.standing import after, at_end, at_start
 from evald.settings import ClientSettings
 
 log = structlog.get_logger()
@@ -25,9 +25,6 @@ PROGRESS_SECONDS = 0.5
 
 HOPELESS = frozenset({"memory", "output", "processes"})
 """Kinds of death that another attempt would die as well."""
-
-ALMOST = 99.9
-"""Most that a running job says of its progress: to clients 100 means that the result is there."""
 
 
 class Vault(Protocol):
@@ -73,8 +70,7 @@ class Attempt:
         self._limit = claim.max_runtime or max_runtime
         self._clock = clock
         self._started = self._written = clock()
-        tasks = dict.fromkeys(claim.config.get("tasks") or {}, "pending")
-        self._standing = Standing(task_status=tasks)
+        self._standing = at_start(claim.config)
         self._lock = Lock()
         self._run: Run | None = None
         self._reason: str | None = None
@@ -152,15 +148,11 @@ class Attempt:
                 batch = [{c: getattr(s, c) for c in columns} for s in event.batch]
                 self._write(batch)
             case events.Progress():
-                done = event.processed / event.total * 100 if event.total else None
-                self._standing = replace(
-                    self._standing, processed=event.processed, progress=done and min(done, ALMOST)
-                )
+                self._standing = after(self._standing, event)
                 if self._clock() - self._written >= PROGRESS_SECONDS:
                     self._write()
             case events.Task():
-                states = {**self._standing.task_status, event.name: event.status}
-                self._standing = replace(self._standing, task_status=states)
+                self._standing = after(self._standing, event)
                 self._write()
             case events.Log():
                 self._output.log(event.at, event.level, event.message)
@@ -214,14 +206,8 @@ class Attempt:
         return f" on GPU {', '.join(self._devices)}" if self._devices else ""
 
     def _finish(self, status: JobStatus, **said: Any) -> JobStatus:
-        return self._queue.finish(self.fence, status, task_status=self._task_status(status), **said)
-
-    def _task_status(self, status: JobStatus) -> dict[str, str]:
-        """Tasks that had not ended when the job failed have failed too; of a cancelled job, those
-        that ran."""
-        states = dict(self._standing.task_status)
-        ended = {JobStatus.FAILED: ("pending", "running"), JobStatus.CANCELLED: ("running",)}
-        return {t: "failed" if s in ended.get(status, ()) else s for t, s in states.items()}
+        tasks = at_end(self._standing, status)
+        return self._queue.finish(self.fence, status, task_status=tasks, **said)
 
 
 def with_files(document: Any, key: str = "") -> Any:

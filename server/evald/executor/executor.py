@@ -14,7 +14,6 @@ from evald.domain.attempts import Claim, JobQueue
 from evald.domain.states import JobStatus
 from evald.errors import EvaldError
 from evald.executor.attempt import Attempt
-from evald.executor.backend import Backend
 from evald.executor.gpus import Gpus, Lease
 from evald.executor.turns import Turns
 
@@ -41,7 +40,6 @@ class Executor:
     def __init__(
         self,
         queue: JobQueue,
-        backend: Backend,
         gpus: Gpus,
         make_attempt: MakeAttempt,
         files_url: Callable[[str], str],
@@ -53,7 +51,6 @@ class Executor:
     ) -> None:
         """`cap` is how many jobs of one namespace may run at once, 0 any number."""
         self._queue = queue
-        self._backend = backend
         self._gpus = gpus
         self._make_attempt = make_attempt
         self._files_url = files_url
@@ -97,7 +94,7 @@ class Executor:
 
     def stop(self, grace: float) -> None:
         """Places nothing more, lets attempts run for `grace` seconds, and gives the others back to
-        the queue. Every child has ended when it returns. Stopping twice does no harm."""
+        the queue. None runs when it returns. Stopping twice does no harm."""
         self._closing.set()
         self._news.set()
         if self._placer.ident is not None:
@@ -115,7 +112,6 @@ class Executor:
         self._done.set()
         if self._keeper.ident is not None:
             self._keeper.join()
-        self._backend.close()
 
     def _place_forever(self) -> None:
         while not self._closing.is_set():

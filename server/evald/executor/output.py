@@ -19,6 +19,8 @@ LOG_PATH = "logs/job.log"
 LOG_LIMIT = 16 * 2**20
 """Bytes of a job's log; what comes later is left out, which its last line says."""
 
+FULL = "the log is full; later lines are left out"
+
 
 class Artifacts(Protocol):
     """Where the files of jobs are kept."""
@@ -51,11 +53,10 @@ class Output:
 
     def log(self, at: float, level: str, message: str) -> None:
         """Adds a line to the job's log. `at` is in seconds since 1970."""
-        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-        line = f"{moment} {level.upper()} {self._redact(message)}\n".encode()
+        line = log_line(at, level, self._redact(message)).encode()
         if self._log.tell() <= LOG_LIMIT:
             if self._log.tell() + len(line) > LOG_LIMIT:
-                line = f"{moment} WARNING the log is full; later lines are left out\n".encode()
+                line = log_line(at, "warning", FULL).encode()
                 line = line.ljust(LOG_LIMIT + 1 - self._log.tell())
             self._log.write(line)
             self._log.flush()
@@ -100,6 +101,12 @@ class Output:
         self._log.close()
         if self._published:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def log_line(at: float, level: str, message: str) -> str:
+    """A line of a log. `at` is in seconds since 1970."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return f"{moment} {level.upper()} {message}\n"
 
 
 def kept_line(sample: StoredSample) -> bytes:

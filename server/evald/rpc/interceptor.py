@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from inspect import iscoroutinefunction
 from typing import Any
 from uuid import uuid4
 
@@ -28,7 +29,8 @@ REFLECTION = "/grpc.reflection."
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps unary calls, which run on the server's threads, and streams, which run on its loop.
+    """Wraps unary calls, which run on the server's threads, and streams, which run on its loop, as
+    do unary calls that are coroutines and say themselves how long they may take.
 
     Lets in whom `gate` admits, before a byte of the request is read, and works on their behalf.
     `max_streams` streams may be open at once; further ones are told to come back, so that unary
@@ -52,8 +54,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if call.method.startswith(REFLECTION):
             return handler._replace(stream_stream=self._guarded(call.method, handler.stream_stream))
         if handler.unary_unary is not None:
+            wrap = self._awaited if iscoroutinefunction(handler.unary_unary) else self._unary
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(call.method, decoding(handler, handler.unary_unary)),
+                wrap(call.method, decoding(handler, handler.unary_unary)),
                 None,
                 handler.response_serializer,
             )
@@ -77,6 +80,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                         return answer(request, context)
                 except Exception as e:
                     call.fail(e)
+
+        return wrapped
+
+    def _awaited(
+        self, method: str, answer: Callable[[Any, Any], Awaitable[Any]]
+    ) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def wrapped(request: Any, context: Any) -> Any:
+            with Call(method, context) as call:
+                try:
+                    access.bind(await asyncio.to_thread(call.admitted, self._gate))
+                    return await answer(request, context)
+                except Exception as e:
+                    status = call.told(e)
+                context.set_trailing_metadata(call.trailing(status))
+                return await context.abort(status.code, status.details)
 
         return wrapped
 
@@ -153,7 +171,9 @@ class Call:
         structlog.contextvars.bind_contextvars(request_id=self.request_id)
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if kind is asyncio.CancelledError:
+            self._code = grpc.StatusCode.CANCELLED.name
         elapsed = (time.monotonic() - self._started) * 1000
         log.info(
             "call",

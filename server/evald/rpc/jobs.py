@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from threading import Event
 from typing import Any, Protocol
 
 from google.api import httpbody_pb2
 from google.protobuf import empty_pb2
 
 from evald.domain.jobs import Jobs
+from evald.domain.live import LiveEvaluations
 from evald.domain.results import Results
 from evald.domain.watch import Watches
 from evald.rpc.downloads import Downloads
+from evald.rpc.lane import Lane
 from evald.rpc.plain import to_document, to_message
 from evald.rpc.reply import listing
 from evaluation.v1 import (
@@ -36,13 +39,23 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     """Runs evaluations."""
 
     def __init__(
-        self, jobs: Jobs, results: Results, files: Files, watches: Watches, downloads: Downloads
+        self,
+        jobs: Jobs,
+        results: Results,
+        files: Files,
+        watches: Watches,
+        live: LiveEvaluations,
+        *,
+        downloads: Downloads,
+        lane: Lane,
     ) -> None:
         self._jobs = jobs
         self._results = results
         self._files = files
         self._watches = watches
+        self._live = live
         self._downloads = downloads
+        self._lane = lane
 
     def CreateJob(self, request: Any, context: Any) -> job_pb2.Job:
         created = self._jobs.create(
@@ -99,3 +112,12 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         )
         async for event in events:
             yield to_message(event, job_pb2.JobEvent)
+
+    async def EvaluateLive(self, request: Any, context: Any) -> job_service_pb2.LiveEvaluation:
+        def evaluate(over: Event) -> job_service_pb2.LiveEvaluation:
+            found = self._live.evaluate(
+                to_document(request.job), over=over, seconds=context.time_remaining()
+            )
+            return to_message(found, job_service_pb2.LiveEvaluation)
+
+        return await self._lane.run(evaluate)

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
+from evald.domain.live import LiveEvaluations
 from evald.domain.results import Results
 from evald.domain.watch import Watches
 from evald.errors import Unavailable
@@ -23,6 +24,7 @@ from evald.rpc.downloads import Downloads
 from evald.rpc.entities import ConfigServicer, TargetServicer
 from evald.rpc.interceptor import CallInterceptor
 from evald.rpc.jobs import Files, JobServicer
+from evald.rpc.lane import Lane
 from evald.rpc.results import ResultServicer
 from evald.settings import Settings
 from evaluation.v1 import (
@@ -52,8 +54,8 @@ OPTIONS = (
 
 
 class Server:
-    """Answers calls: unary ones on a pool of threads, streams on the event loop, so that no number
-    of streams can keep a unary call waiting."""
+    """Answers calls: unary ones on a pool of threads, live evaluations on another, streams on the
+    event loop, so that no number of the latter can keep a unary call waiting."""
 
     def __init__(
         self,
@@ -64,12 +66,14 @@ class Server:
         results: Results,
         files: Files,
         watches: Watches,
+        live: LiveEvaluations,
         *,
         gate: Gate,
     ) -> None:
         self._settings = settings
         self._watches = watches
         self._downloads = Downloads(settings.max_downloads)
+        self._lane = Lane(settings.live_slots, "live")
         self._threads = ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
         interceptor = CallInterceptor(
             gate, max_streams=settings.max_streams, timeout=settings.request_timeout
@@ -100,7 +104,15 @@ class Server:
             (
                 job_service_pb2.DESCRIPTOR,
                 job_service_pb2_grpc.add_JobServiceServicer_to_server,
-                JobServicer(jobs, results, files, watches, self._downloads),
+                JobServicer(
+                    jobs,
+                    results,
+                    files,
+                    watches,
+                    live,
+                    downloads=self._downloads,
+                    lane=self._lane,
+                ),
             ),
             (
                 result_service_pb2.DESCRIPTOR,
@@ -149,6 +161,7 @@ class Server:
         await self._server.stop(grace)
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._downloads.close)
+        await asyncio.to_thread(self._lane.close)
 
 
 def tls_credentials(settings: Settings) -> Any:

@@ -20,7 +20,8 @@ class Store:
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(
-            settings.database, pool_size=settings.rpc_threads + settings.slots + 8
+            settings.database,
+            pool_size=settings.rpc_threads + settings.slots + settings.live_slots + 8,
         )
         migrate(self.database)
         self.targets = EntityStore(self.database, TargetRow, "target")
