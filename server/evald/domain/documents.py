@@ -24,8 +24,6 @@ BOOKKEEPING = frozenset(
 OPAQUE = frozenset({"custom_fields", "params", "ownership", "metrics"})
 """Members whose insides are the user's own."""
 
-LISTED_ROWS = 20
-
 MODEL_MEMBERS = frozenset(
     {"model", "query_embedding_model", "index_embedding_model", "reranker_model"}
 )
@@ -116,14 +114,6 @@ class Maker:
         if key in {"retriever", "rag", "pipeline"}:
             return {k: self._member(k, v) for k, v in value.items()}
         return value
-
-
-def shortened(target: Document) -> Document:
-    """A target as lists show it: with the first rows, and their number if there are more."""
-    rows = target.get("rows") or []
-    if len(rows) <= LISTED_ROWS:
-        return target
-    return {**target, "rows": rows[:LISTED_ROWS], "row_count": len(rows)}
 
 
 def check_target(target: Mapping[str, Any]) -> None:

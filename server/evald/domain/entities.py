@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from evald.domain.access import caller, check_data
-from evald.domain.documents import Document, Maker, shortened
+from evald.domain.documents import Document, Maker
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference, check_name
 from evald.domain.requests import Request
@@ -117,7 +117,7 @@ class Entities:
     def page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
         """Raises InvalidArgument naming the parameter that is wrong."""
         query = ListQuery.parse(request, SORTS)
-        return query, self._repository.page(query).each(lambda e: self._vault.mask(shortened(e)))
+        return query, self._repository.page(query).each(self._vault.mask)
 
     def delete(self, namespace: str, name: str) -> str:
         """Answers the id. Raises NotFound, or Conflict when a job uses the entity."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,7 +70,12 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 32) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 8, "pool_timeout": 10}
+        options: dict[str, Any] = {
+            "json_serializer": write_json,
+            "pool_size": pool_size,
+            "max_overflow": 8,
+            "pool_timeout": 10,
+        }
         if self.is_sqlite:
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -127,6 +133,17 @@ class Database:
         self.engine.dispose()
 
 
+def write_json(value: Any) -> str:
+    """The JSON of a value as its columns hold it, which is what searches see: compact, and with no
+    more escapes than it needs."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return json.dumps(value, separators=(",", ":"))
+    return text
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Turns what a user can do something about into errors that say so."""
@@ -151,6 +168,8 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    # its own `lower` knows ASCII only
+    connection.create_function("unicode_lower", 1, lambda t: t and t.lower(), deterministic=True)
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -12,6 +12,7 @@ from sqlmodel import col
 from evald.domain import ids
 from evald.domain.access import caller
 from evald.domain.references import parse_reference
+from evald.store.members import member
 from evald.store.tables import Entity, write_time
 from evald.store.times import Span, parse_time
 
@@ -46,7 +47,7 @@ def conditions(row: type[Entity], filter: Mapping[str, Any]) -> list[Condition]:
         if field == "created_at":
             found += within(row.created_at, wanted, f"filter.{field}")
         elif field == "custom_fields":
-            found += [_entry(row.custom_fields, pair) for pair in wanted]
+            found += [_entry(pair, row.custom_fields) for pair in wanted]
         elif field in PARTS and isinstance(wanted, str):
             found.append(_referred(row, field, wanted))
         elif field in PARTS:
@@ -64,8 +65,8 @@ def within(
     path: str,
     write: Callable[[datetime], Any] = lambda moment: moment,
 ) -> list[Condition]:
-    """The conditions of a DateTimeFilter, a DateRange or one time, on a column that holds what `write` makes
-    of times. Raises InvalidArgument."""
+    """The conditions of a DateTimeFilter, a DateRange or one time, on a column that holds what
+    `write` makes of times. Raises InvalidArgument."""
     bounds = wanted if isinstance(wanted, Mapping) else {"": wanted}
     found = []
     for comparison, text in bounds.items():
@@ -75,10 +76,10 @@ def within(
     return found
 
 
-def _entry(column: Any, pair: str) -> Condition:
+def _entry(pair: str, column: Any, *parent: str) -> Condition:
     """The condition `key=value` on an object; a value of any type is compared by its text."""
     key, _, value = pair.partition("=")
-    return cast(Condition, column[key].as_string() == value)
+    return member(column, *parent, key) == value
 
 
 def _model(column: Any, wanted: str) -> Condition:
@@ -103,7 +104,7 @@ def _part(column: Any, wanted: Mapping[str, Any], path: str) -> list[Condition]:
     found: list[Condition] = []
     for key, value in wanted.items():
         if key == "custom_fields":
-            found += [_entry(column[key], pair) for pair in value]
+            found += [_entry(pair, column, key) for pair in value]
         elif key == "created_at":
             found += within(column[key].as_string(), value, f"{path}.{key}", write_time)
         elif key == "model":

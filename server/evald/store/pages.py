@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Select, func, literal, select, tuple_
+from sqlalchemy.orm import defer
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import TypeEngine
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from evald.domain.listing import ListQuery, Page, Place
 from evald.errors import InvalidArgument
 from evald.store import filters, search
 from evald.store.engine import UtcDateTime
-from evald.store.tables import Entity, write_time
+from evald.store.members import headed
+from evald.store.tables import Document, Entity, write_time
 
 COUNT_BOUND = 10_000
 """Rows that are counted for each page. How many there are beyond is counted now and then."""
@@ -29,42 +32,68 @@ COUNTS = 256
 Row = TypeVar("Row", bound=Entity)
 
 
-class Pages(Generic[Row]):
-    """The lists of one table. Ties are put in order by id."""
+class Count(NamedTuple):
+    """How many rows a list had, and when by the monotonic clock."""
 
-    def __init__(self, row: type[Row]) -> None:
+    total: int
+    at: float
+
+
+class Pages(Generic[Row]):
+    """The lists of one table. Ties are put in order by id. `target` is the column, if there is one,
+    that holds a target with all its rows."""
+
+    def __init__(self, row: type[Row], target: str | None = None) -> None:
         self._row = row
-        self._counts: dict[str, tuple[float, int]] = {}
+        self._target = target
+        self._counts: dict[str, Count] = {}
 
     def read(self, session: Session, query: ListQuery) -> Page:
         """One page as documents. Raises InvalidArgument."""
         row = self._row
-        matching: Select[Any] = select(row).where(
+        matching: Select[Any] = select(row.id).where(
             *filters.visible(row),
             *filters.conditions(row, query.filter),
             *search.conditions(row, query.search),
         )
         order = [getattr(row, query.sort.removeprefix("-")), row.id]
         rows, last = cut(session, matching, order, query, descending=query.sort.startswith("-"))
-        total = self._count(session, matching.with_only_columns(row.id))
-        return Page([found.document() for found in rows], total, last)
+        found = self._documents(session, [id for (id,) in rows])
+        return Page(found, self._count(session, matching), last)
+
+    def _documents(self, session: Session, ids: Sequence[str]) -> list[Document]:
+        """The rows with these ids, which alone are read whole, in their order."""
+        row = self._row
+        whole: Select[Any] = select(row).where(col(row.id).in_(ids))
+        if self._target is None:
+            documents = {found.id: found.document() for found in session.scalars(whole)}
+        else:
+            target: Any = getattr(row, self._target)
+            documents = {}
+            cut_target = whole.add_columns(headed(target)).options(defer(target))
+            for found, head in session.execute(cut_target):
+                set_committed_value(found, self._target, head)
+                documents[found.id] = found.document()
+        return [documents[id] for id in ids if id in documents]
 
     def _count(self, session: Session, matching: Select[Any]) -> int:
         """How many rows there are: exact up to a bound, from there on seconds old."""
-        few = select(func.count()).select_from(matching.limit(COUNT_BOUND + 1).subquery())
-        total = session.scalar(few) or 0
-        if total <= COUNT_BOUND:
-            return total
         compiled = matching.compile(session.get_bind())
         key = f"{compiled} {compiled.params}"
-        at, total = self._counts.get(key, (0.0, 0))
-        now = time.monotonic()
-        if not at or now - at > COUNT_SECONDS:
-            total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+        known = self._counts.get(key)
+        if known is not None and time.monotonic() - known.at < COUNT_SECONDS:
+            return known.total
+        total = _rows(session, matching.limit(COUNT_BOUND + 1))
+        if total > COUNT_BOUND:
+            total = _rows(session, matching)
             if len(self._counts) >= COUNTS:
                 self._counts.clear()
-            self._counts[key] = (now, total)
+            self._counts[key] = Count(total, time.monotonic())
         return total
+
+
+def _rows(session: Session, matching: Select[Any]) -> int:
+    return session.scalar(select(func.count()).select_from(matching.subquery())) or 0
 
 
 def cut(
@@ -74,20 +103,20 @@ def cut(
     query: ListQuery,
     *,
     descending: bool = False,
-) -> tuple[list[Any], Place | None]:
-    """The rows of a page of a list in order of some columns, and the place of the last one when
-    others follow. Raises InvalidArgument when the query's own place cannot be one."""
-    ordered = matching.order_by(*(c.desc() if descending else c for c in order))
+) -> tuple[list[tuple[Any, ...]], Place | None]:
+    """The rows of a page of a list in order of some columns of theirs, and the place of the last
+    one when others follow. Raises InvalidArgument when the query's own place cannot be one."""
+    ordered = matching.add_columns(*order).order_by(*(c.desc() if descending else c for c in order))
     if query.after is None:
         ordered = ordered.offset((query.page - 1) * query.page_size)
     else:
         before, here = tuple_(*order), tuple_(*_values(order, query.after))
         ordered = ordered.where(before < here if descending else before > here)
-    rows = list(session.scalars(ordered.limit(query.page_size + 1)))
-    if len(rows) <= query.page_size:
+    found = session.execute(ordered.limit(query.page_size + 1)).all()
+    rows = [row[: -len(order)] for row in found[: query.page_size]]
+    if len(found) <= query.page_size:
         return rows, None
-    rows.pop()
-    return rows, tuple(_plain(getattr(rows[-1], column.key)) for column in order)
+    return rows, tuple(_plain(value) for value in found[query.page_size - 1][-len(order) :])
 
 
 def _plain(value: Any) -> Any:

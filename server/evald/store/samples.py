@@ -74,7 +74,7 @@ class SampleStore:
                 matching = matching.where(SampleRow.task == task)
             total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
             rows, last = cut(session, matching, [SampleRow.task, SampleRow.index], query)
-            return Page([_document(row) for row in rows], total, last)
+            return Page([_document(row) for (row,) in rows], total, last)
 
 
 def _document(row: SampleRow) -> dict[str, Any]:

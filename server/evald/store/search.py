@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, ColumnElement, Text, cast, or_
+from sqlalchemy import JSON, ColumnElement, Text, or_
+from sqlalchemy import cast as as_type
 
 from evald.store.filters import within
+from evald.store.members import folded, member
 from evald.store.tables import Entity
 
 Condition = ColumnElement[bool]
@@ -31,8 +34,7 @@ def conditions(row: type[Entity], search: Mapping[str, Any]) -> list[Condition]:
             found += within(getattr(row, field), wanted, f"search.{field}")
         elif field == "custom_fields":
             pairs = (pair.partition("=") for pair in wanted)
-            column: Any = row.custom_fields
-            found += [_found([column[key].as_string()], [text]) for key, _, text in pairs]
+            found += [_found([member(row.custom_fields, key)], [text]) for key, _, text in pairs]
         else:
             found.append(_found(_texts(row, field), wanted))
     return found
@@ -43,10 +45,22 @@ def _texts(row: Any, field: str) -> list[Any]:
     columns = [getattr(row, name) for name in ELSEWHERE.get(field, (field,)) if hasattr(row, name)]
     if not columns:
         return [row.spec[field].as_string()]
-    return [cast(c, Text) if isinstance(c.type, JSON) else c for c in columns]
+    return [as_type(c, Text) if isinstance(c.type, JSON) else c for c in columns]
 
 
 def _found(columns: Sequence[Any], texts: Sequence[str]) -> Condition:
-    """One of the texts is in one of the columns. JSON may hold a text with escapes."""
-    forms = {form for text in texts for form in (text, json.dumps(text)[1:-1])}
-    return or_(*(c.icontains(form, autoescape=True) for c in columns for form in sorted(forms)))
+    """One of the texts is in one of the columns. JSON holds a text with escapes, and what earlier
+    versions wrote has more of them."""
+    forms = {
+        form
+        for text in texts
+        for form in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    }
+    return or_(*(_has(column, form) for column in columns for form in sorted(forms)))
+
+
+def _has(column: Any, text: str) -> ColumnElement[bool]:
+    if text.isascii():
+        return cast(Condition, column.icontains(text, autoescape=True))
+    literal = re.sub("[/%_]", r"/\g<0>", text)
+    return cast(Condition, folded(column).like(folded(f"%{literal}%"), escape="/"))
