@@ -81,6 +81,7 @@ def test_model(service: Service, tmp_path: Path) -> None:
         printed = run("Evaluate a model", service, tmp_path, endpoint.url)
     assert re.search(r'"string-check": \{\s*"value": 0\.5,', printed)
     assert '"output_text": "It is Paris."' in printed
+    assert '"status":"completed"' in printed  # as the watch told
 
 
 def test_metric() -> None:

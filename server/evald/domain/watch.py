@@ -23,7 +23,7 @@ POLL_SECONDS = 0.2
 SLICE = 20
 """Watchers that are woken at once. Between two slices other calls get their turn."""
 
-SLICE_SECONDS = 0.005
+SLICE_SECONDS = 0.004
 
 PROGRESS_SECONDS = 0.001
 """What a watcher that is woken holds up the next word on progress by, so that many of them cannot
@@ -76,25 +76,27 @@ Waiter = asyncio.Future[None]
 
 
 class Watched:
-    """A job that somebody watches."""
+    """A job that somebody watches: what its watchers are told of, and what is known by now."""
 
     def __init__(self, look: Look) -> None:
-        self.look = look
+        self.look = self.latest = look
         self.gone = False
-        self.urgent = False  # there is more to say than progress
+        self.urgent = False
         self.watchers = 0
         self.waiting: set[Waiter] = set()
 
-    def see(self, look: Look | None) -> bool:
-        """Takes what a look at the store has found; answers whether that is news."""
+    def see(self, look: Look | None) -> None:
+        """Takes what a look at the store has found."""
         if look is None:
             self.gone = self.urgent = True
-        elif look.revision > self.look.revision:
-            self.urgent |= len(look.states) > len(self.look.states)
-            self.look = look
         else:
-            return False
-        return True
+            self.urgent |= len(look.states) > len(self.latest.states)
+            self.latest = look
+
+    def tell(self) -> Iterable[Waiter]:
+        """Lets watchers have what is known; answers who waits for it."""
+        self.look, self.urgent = self.latest, False
+        return self.waiting
 
     async def news(self, seconds: float) -> bool:
         """Waits to be woken; answers whether that came in time."""
@@ -125,7 +127,6 @@ class Watches:
         self._maker = maker
         self._poll_seconds = poll_seconds
         self._watched: dict[str, Watched] = {}
-        self._untold: set[Watched] = set()
         self._poller: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -159,25 +160,24 @@ class Watches:
                 f"job {job_id!r} is at revision {look.revision}, not yet at {after_revision}",
             )
         with self._joined(job_id, look) as watched:
-            look = watched.look
             sent = look.revision if after_revision is None else after_revision
             if after_revision is None:
                 yield {**look.present, "type": "snapshot"}
             while True:
-                look = watched.look
                 for event in look.since(sent):
                     sent = event["revision"]
                     yield event
                 if look.has_ended:
                     return
-                if watched.look is not look:
-                    continue
-                if watched.gone:
-                    raise NotFound(f"job {job_id!r} was deleted while it was watched")
-                if self._closed:
-                    raise Unavailable(f"the server stops; watch again, after revision {sent}")
-                if not await watched.news(heartbeat) and watched.look is look:
-                    yield {**look.present, "type": "heartbeat", "at": self._maker.moment()}
+                if watched.look.revision <= look.revision:
+                    if watched.gone:
+                        raise NotFound(f"job {job_id!r} was deleted while it was watched")
+                    if self._closed:
+                        raise Unavailable(f"the server stops; watch again, after revision {sent}")
+                    if not await watched.news(heartbeat):
+                        yield {**look.present, "type": "heartbeat", "at": self._maker.moment()}
+                if watched.look.revision > look.revision:
+                    look = watched.look
 
     def close(self) -> None:
         """Ends every watch."""
@@ -191,7 +191,6 @@ class Watches:
     def _joined(self, job_id: str, look: Look) -> Iterator[Watched]:
         """The job among the watched ones, as long as the block lasts."""
         watched = self._watched.setdefault(job_id, Watched(look))
-        self._see(watched, look)
         watched.watchers += 1
         if not self._closed and (self._poller is None or self._poller.done()):
             # In a context of its own: it acts for no one caller.
@@ -203,11 +202,6 @@ class Watches:
             watched.watchers -= 1
             if not watched.watchers:
                 del self._watched[job_id]
-                self._untold.discard(watched)
-
-    def _see(self, watched: Watched, look: Look | None) -> None:
-        if watched.see(look):
-            self._untold.add(watched)
 
     async def _poll(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -215,9 +209,9 @@ class Watches:
         while self._watched:
             await asyncio.sleep(self._poll_seconds)
             known = {
-                job_id: watched.look.revision
+                job_id: watched.latest.revision
                 for job_id, watched in self._watched.items()
-                if not watched.look.has_ended
+                if not watched.latest.has_ended
             }
             try:
                 looks = await asyncio.to_thread(self._store.changed, known) if known else {}
@@ -229,20 +223,18 @@ class Watches:
             failing = False
             for job_id, look in looks.items():
                 if job_id in self._watched:
-                    self._see(self._watched[job_id], look)
-            waiting = self._told(progress=clock() >= progress_at)
-            progress_at = max(progress_at, clock() + PROGRESS_SECONDS * len(waiting))
+                    self._watched[job_id].see(look)
+            now = clock()
+            waiting = [
+                waiter
+                for watched in self._watched.values()
+                if watched.urgent or (now >= progress_at and watched.latest is not watched.look)
+                for waiter in watched.tell()
+            ]
+            progress_at = max(progress_at, now + PROGRESS_SECONDS * len(waiting))
             for start in range(0, len(waiting), SLICE):
                 wake(waiting[start : start + SLICE])
                 await asyncio.sleep(SLICE_SECONDS)
-
-    def _told(self, *, progress: bool) -> list[Waiter]:
-        """Who is to be told what was seen, on `progress` too or only on more than that."""
-        told = [watched for watched in self._untold if progress or watched.urgent]
-        self._untold.difference_update(told)
-        for watched in told:
-            watched.urgent = False
-        return [waiter for watched in told for waiter in watched.waiting]
 
 
 def wake(waiting: Iterable[Waiter]) -> None:
