@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from statistics import NormalDist
 
 
 class Statistics:
@@ -65,3 +67,122 @@ class Statistics:
         if self.count > 1:
             stats["stderr"] = math.sqrt(variance / (self.count - 1))
         return stats
+
+
+LEVEL = 0.95
+"""Of the interval of a difference."""
+
+NOISE = 1e-9
+"""A spread that is so small a part of the mean is rounding."""
+
+
+class Pairs:
+    """The same things measured twice, by a baseline and a candidate, in constant memory.
+
+    Whether the difference is more than chance is judged by the paired t-test (Student 1908), which
+    Miller, "Adding Error Bars to Evals" (2024), recommends for two models on the same questions:
+    how hard the questions are drops out of the differences. Their mean over its standard error has
+    Student's t distribution with one degree of freedom less than there are pairs.
+    """
+
+    __slots__ = ("_baseline", "_candidate", "_differences", "_losses", "_wins")
+
+    def __init__(self) -> None:
+        self._baseline = Statistics()
+        self._candidate = Statistics()
+        self._differences = Statistics()
+        self._wins = self._losses = 0
+
+    def add(self, baseline: float, candidate: float) -> None:
+        self._baseline.add(baseline)
+        self._candidate.add(candidate)
+        self._differences.add(candidate - baseline)
+        self._wins += candidate > baseline
+        self._losses += candidate < baseline
+
+    def document(self) -> dict[str, float]:
+        """How the two differ, for one pair or more. Raises ZeroDivisionError for none.
+
+        With one pair there is no test. When all pairs differ by the same, t has no value, and the
+        p-value is that of the sign-flip permutation test (Fisher 1935): of the 2^n ways to swap the
+        two within pairs, two lead to a difference as great. When no pair differs there is none.
+        """
+        count = self._differences.count
+        difference = self._differences.mean
+        compared = {
+            "pairs": count,
+            "baseline_mean": self._baseline.mean,
+            "candidate_mean": self._candidate.mean,
+            "difference": difference,
+            "wins": self._wins,
+            "losses": self._losses,
+            "ties": count - self._wins - self._losses,
+        }
+        if count < 2:
+            return compared
+        error = self._differences.document(missing=0)["stderr"]
+        half = error * student_quantile(count - 1)
+        compared |= {
+            "stderr": error,
+            "interval_low": difference - half,
+            "interval_high": difference + half,
+        }
+        if error * math.sqrt(count) > NOISE * abs(difference):
+            compared["p_value"] = student_p(difference / error, count - 1)
+        elif difference:
+            compared["p_value"] = math.ldexp(1.0, 1 - count)
+        return compared
+
+
+def student_p(t: float, freedom: float) -> float:
+    """The probability that a value of Student's t distribution is as far from zero as `t`."""
+    square = t * t
+    return incomplete_beta(
+        freedom / 2, 0.5, freedom / (freedom + square), square / (freedom + square)
+    )
+
+
+@lru_cache(maxsize=1024)
+def student_quantile(freedom: float, level: float = LEVEL) -> float:
+    """The value that the size of a value of Student's t distribution does not exceed with the
+    probability `level`.
+
+    By Newton's method from the normal distribution's quantile, which is less: as the density falls,
+    no step goes too far.
+    """
+    beyond = 1 - level
+    t = NormalDist().inv_cdf(1 - beyond / 2)
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
+    scale /= math.sqrt(math.pi * freedom)
+    for _ in range(100):
+        density = scale * math.exp(-(freedom + 1) / 2 * math.log1p(t * t / freedom))
+        step = (student_p(t, freedom) - beyond) / (2 * density)
+        t += step
+        if step <= 1e-12 * t:
+            break
+    return t
+
+
+def incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
+    """The regularised incomplete beta function of x, where `rest` is 1 - x without rounding.
+
+    By its continued fraction (DLMF 8.17.22), evaluated by Lentz's method in the form of Thompson
+    and Barnett (1986).
+    """
+    if not x or not rest:
+        return float(not rest)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - incomplete_beta(b, a, rest, x)
+    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    front = math.exp(front + a * math.log(x) + b * math.log(rest)) / a
+    fraction, c, d = 1.0, math.inf, 1.0
+    for m in range(10_000):
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        even = (m + 1) * (b - m - 1) * x / ((a + 2 * m + 1) * (a + 2 * m + 2))
+        for part in (odd, even):
+            d = 1 / (1 + part * d)
+            c = 1 + part / c
+            fraction *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return front * fraction

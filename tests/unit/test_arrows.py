@@ -12,7 +12,7 @@ import evald
 ROOT = Path(evald.__file__).parent
 
 ALLOWED = {
-    "domain": {"domain", "errors"},
+    "domain": {"domain", "statistics", "errors"},
     "rpc": {"rpc", "domain", "deadline", "errors", "settings"},
     "store": {"store", "domain", "deadline", "errors", "settings"},
     "executor": {"executor", "domain", "errors", "settings"},

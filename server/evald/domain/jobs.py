@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 from evald.domain import ids
 from evald.domain.access import caller
+from evald.domain.comparison import SampleReader, compare
 from evald.domain.documents import SCHEMA_VERSION, Document
 from evald.domain.entities import Entities, Vault
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
 from evald.domain.requests import Request
-from evald.domain.states import FINAL
+from evald.domain.states import FINAL, JobStatus
 from evald.errors import Conflict, InvalidArgument
 
 SORTS = ("created_at", "updated_at")
@@ -43,7 +44,7 @@ class JobRepository(Protocol):
     def delete(self, job_id: str) -> None: ...
 
 
-class SampleRepository(Protocol):
+class SampleRepository(SampleReader, Protocol):
     """Where samples are kept."""
 
     def page(self, job_id: str, task: str | None, query: ListQuery) -> Page: ...
@@ -185,6 +186,25 @@ class Jobs:
         """The samples of `job_id`, of its `task` if given. Raises NotFound or InvalidArgument."""
         query = ListQuery.parse(request, SORTS)
         return query, self._samples.page(request.get("job_id", ""), request.get("task"), query)
+
+    def compare(self, baseline_job_id: str, candidate_job_id: str) -> list[Document]:
+        """How the scores of a candidate differ from those of a baseline, score by score.
+
+        Raises InvalidArgument, NotFound, or Conflict when a job has not completed or the two asked
+        about different rows.
+        """
+        jobs = []
+        for field, job_id in (
+            ("baseline_job_id", baseline_job_id),
+            ("candidate_job_id", candidate_job_id),
+        ):
+            if not job_id:
+                raise InvalidArgument.of(field, "say which job")
+            job = self._repository.get(job_id)
+            if job["status"] != JobStatus.COMPLETED:
+                raise Conflict(f"job {job_id!r} is {job['status']}; compare jobs that completed")
+            jobs.append(job)
+        return compare(self._samples, *jobs)
 
     def _part(self, document: Document, key: str, entities: Entities, prefix: str) -> Document:
         """The target or config of a job, by reference or inline."""

@@ -113,6 +113,10 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         async for event in events:
             yield to_message(event, job_pb2.JobEvent)
 
+    def CompareJobs(self, request: Any, context: Any) -> job_service_pb2.CompareJobsResponse:
+        compared = self._jobs.compare(request.baseline_job_id, request.candidate_job_id)
+        return to_message({"comparisons": compared}, job_service_pb2.CompareJobsResponse)
+
     async def EvaluateLive(self, request: Any, context: Any) -> job_service_pb2.LiveEvaluation:
         def evaluate(over: Event) -> job_service_pb2.LiveEvaluation:
             found = self._live.evaluate(

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
+from evald.deadline import remaining
 from evald.domain.attempts import Fence, Standing, StoredSample
 from evald.domain.listing import ListQuery, Page
 from evald.store.engine import Database
@@ -55,15 +56,24 @@ class SampleStore:
             matching = select(func.count()).where(SampleRow.job_id == job_id)
             return session.scalar(matching) or 0
 
+    def tasks(self, job_id: str) -> list[str]:
+        """The tasks of a job that have samples."""
+        with self._database.read() as session:
+            matching = select(SampleRow.task).where(SampleRow.job_id == job_id)
+            return list(session.scalars(matching.distinct()))
+
     def read(self, job_id: str, task: str | None = None) -> Iterator[StoredSample]:
-        """The samples of a job by task and row number, a batch in memory at a time."""
+        """The samples of a job by task and row number, a batch in memory at a time. Raises
+        DeadlineExceeded."""
         matching = select(*STORED).where(SampleRow.job_id == job_id)
         if task is not None:
             matching = matching.where(SampleRow.task == task)
         ordered = matching.order_by(col(SampleRow.task), col(SampleRow.index))
         with self._database.read() as session:
-            for row in session.execute(ordered.execution_options(yield_per=READ_BATCH)):
-                yield StoredSample(*row)
+            rows = session.execute(ordered.execution_options(yield_per=READ_BATCH))
+            for batch in rows.partitions():
+                remaining(0)
+                yield from (StoredSample(*row) for row in batch)
 
     def page(self, job_id: str, task: str | None, query: ListQuery) -> Page:
         """One page of a job's samples as documents. Raises NotFound."""
