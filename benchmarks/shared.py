@@ -53,13 +53,20 @@ class Rest:
     def run(self, target: Document, config: Document, *, every: float) -> Ended:
         """Creates a job and polls it `every` so many seconds until it is completed."""
         began = time.time()
-        job = self._call("POST", "/jobs", json={"target": target, "config": config})
+        job = self.create(target, config)
         while job["status"] != "completed":
             if job["status"] in {"failed", "cancelled"} or time.time() - began > JOB_SECONDS:
                 raise RuntimeError(f"the job did not complete: {job}")
             time.sleep(every)
             job = self._call("GET", f"/jobs/{job['id']}")
         return Ended(job, began, time.time() - began)
+
+    def create(self, target: Document, config: Document) -> Any:
+        """Creates a job and answers it."""
+        return self._call("POST", "/jobs", json={"target": target, "config": config})
+
+    def cancel(self, job_id: str) -> None:
+        self._call("POST", f"/jobs/{job_id}/cancel")
 
     def result(self, ended: Ended) -> Any:
         return self._call("GET", f"/jobs/{ended.job['id']}/results")
