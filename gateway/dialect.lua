@@ -2,6 +2,7 @@
 -- modules beside this one know the rules, and this one knows Envoy.
 local errors = require("errors")
 local json = require("json")
+local openapi = require("openapi")
 local query = require("query")
 local request = require("request")
 local response = require("response")
@@ -17,13 +18,19 @@ local HTTP_BODY = "google.api.HttpBody"
 
 local dialect = {}
 
--- Answers an error. `what` is a message, or a problem with the place that it is at.
-local function refuse(handle, status, what, headers)
+-- Answers without asking the server.
+local function answer(handle, status, body, headers)
   -- Tells local_reply_config that this body is JSON already.
-  handle:streamInfo():dynamicMetadata():set(METADATA, "refused", true)
+  handle:streamInfo():dynamicMetadata():set(METADATA, "answered", true)
   headers = headers or {}
   headers[":status"] = tostring(status)
-  handle:respond(headers, type(what) == "table" and errors.refusal({ what }, status) or errors.text(what, status))
+  handle:respond(headers, body)
+end
+
+-- Answers an error. `what` is a message, or a problem with the place that it is at.
+local function refuse(handle, status, what, headers)
+  local body = type(what) == "table" and errors.refusal({ what }, status) or errors.text(what, status)
+  answer(handle, status, body, headers)
 end
 
 local function is_grpc(headers)
@@ -43,6 +50,7 @@ function dialect.on_request(handle)
   local number, verbs = schema.find(headers:get(":method"), path)
   local method = schema.methods[number]
   if not method then
+    if path:find("^/openapi%.json%??") and headers:get(":method") == "GET" then return answer(handle, 200, openapi) end
     if #verbs == 0 then return refuse(handle, 404, "Not Found") end
     return refuse(handle, 405, "Method Not Allowed", { allow = table.concat(verbs, ", ") })
   end

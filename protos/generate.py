@@ -1,4 +1,5 @@
-"""Writes gen/ from protos/: Python stubs, the descriptor set for Envoy and the REST schema.
+"""Writes gen/ from protos/: Python stubs, the descriptor set for Envoy, the REST schema and the
+OpenAPI document.
 
 `generate.py OUT` writes; `generate.py --check OUT` fails when OUT differs from what the protos
 give, or when `buf lint` finds something.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
+from openapi import openapi
 from rest_schema import rest_schema
 
 PROTOS = Path(__file__).resolve().parent
@@ -59,10 +61,23 @@ def generate(out: Path) -> None:
     descriptors = out / "evaluation.binpb"
     run_protoc("--include_imports", f"--descriptor_set_out={descriptors}", *sources(), *ERRORS)
     files = FileDescriptorSet.FromString(descriptors.read_bytes())
-    (out / "rest_schema.lua").write_text(rest_schema(files, PACKAGE.replace("/", ".")))
+    package_name = PACKAGE.replace("/", ".")
+    (out / "rest_schema.lua").write_text(rest_schema(files, package_name))
+    with tempfile.TemporaryDirectory() as folder:
+        commented = FileDescriptorSet.FromString(commented_descriptors(Path(folder)).read_bytes())
+    (out / "openapi.json").write_text(openapi(commented, package_name))
     (out / "versions.txt").write_text(
         "".join(f"{tool}=={importlib.metadata.version(tool)}\n" for tool in TOOLS)
     )
+
+
+def commented_descriptors(folder: Path) -> Path:
+    """Write the descriptors with their comments into a folder."""
+    image = folder / "commented.binpb"
+    run_protoc(
+        "--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *sources()
+    )
+    return image
 
 
 def listing(folder: Path) -> set[Path]:
@@ -83,10 +98,7 @@ def differences(left: Path, right: Path) -> list[Path]:
 
 def lint(folder: Path) -> int:
     """Run buf lint. Buf resolves no imports by itself here, so it reads what protoc resolved."""
-    image = folder / "lint.binpb"
-    run_protoc(
-        "--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *sources()
-    )
+    image = commented_descriptors(folder)
     buf = shutil.which("buf", path=str(Path(sys.executable).parent)) or shutil.which("buf")
     if buf is None:
         raise SystemExit("buf is not installed (buf-bin in the dev group)")

@@ -91,6 +91,8 @@ class Schema:
         entry: dict[str, Any] = {"name": field.name, "rest": rest_key(field)}
         if entry["rest"] == field.name:
             del entry["rest"]
+        oneof = field.containing_oneof
+        entry["oneof"] = oneof.name if oneof is not None and len(oneof.fields) > 1 else ""
         is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
         value = field.message_type.fields_by_name["value"] if is_map else field
         entry |= self.value(value)
@@ -160,8 +162,8 @@ def lua(value: Any, indent: str = "") -> str:
     return "{\n" + "".join(f"{deeper}{line},\n" for line in lines) + indent + "}"
 
 
-def rest_schema(files: FileDescriptorSet, package: str) -> str:
-    """The Lua module that describes the REST surface of a package."""
+def read_schema(files: FileDescriptorSet, package: str) -> Schema:
+    """The REST surface of a package. Literal path segments come before variables."""
     pool = DescriptorPool()
     for file in files.file:
         pool.Add(file)
@@ -173,5 +175,14 @@ def rest_schema(files: FileDescriptorSet, package: str) -> str:
                 schema.add_method(method)
     # Literal segments win over variables, so that `jobs:compare` is not a job called so.
     schema.methods.sort(key=lambda method: [segment[0] == "{" for segment in method["path"]])
+    return schema
+
+
+def rest_schema(files: FileDescriptorSet, package: str) -> str:
+    """The Lua module that describes the REST surface of a package."""
+    schema = read_schema(files, package)
+    for message in schema.messages.values():
+        for field in message["fields"]:
+            del field["oneof"]  # only a document for people tells of it
     body = lua({"methods": schema.methods, "messages": schema.messages, "enums": schema.enums})
     return f"-- Generated from protos/ by protos/generate.py; not edited.\nreturn {body}\n"
