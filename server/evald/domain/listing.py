@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,13 @@ from evald.errors import InvalidArgument
 
 DEFAULT_PAGE_SIZE = 10
 MAX_PAGE_SIZE = 1000
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters that no database holds."""
+
+MAX_TEXTS = 64
+MAX_LENGTH = 1000
+"""What may be looked for in one field: so many texts of so many characters."""
 
 PAGING = frozenset({"page", "page_size", "page_token"})
 """Members of a list request that say which page is asked for, not of what."""
@@ -50,6 +58,8 @@ class ListQuery:
         if sort.removeprefix("-") not in sorts:
             known = ", ".join(f"{s}, -{s}" for s in sorts)
             raise InvalidArgument.of("sort", f"{sort!r} is not one of {known}")
+        for part in ("filter", "search"):
+            _check_size(request.get(part) or {}, part)
         list_only = {k: v for k, v in request.items() if k not in PAGING}
         text = json.dumps(list_only, sort_keys=True, separators=(",", ":"))
         query = cls(
@@ -76,7 +86,7 @@ class ListQuery:
         try:
             digest, page, *after = json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
             good = type(page) is int and 1 < page < 2**31
-            good = good and bool(after) and all(type(v) in (str, int) for v in after)
+            good = good and bool(after) and all(_is_storable(v) for v in after)
         except (ValueError, TypeError, RecursionError):
             good = False
         if not good:
@@ -86,6 +96,28 @@ class ListQuery:
                 "page_token", "it goes on with another list: keep filter, search and sort"
             )
         return replace(self, page=page, after=tuple(after))
+
+
+def _check_size(asked: Any, path: str) -> None:
+    """Raises InvalidArgument when there is more to look for than a database can be asked."""
+    if isinstance(asked, Mapping):
+        for key, value in asked.items():
+            _check_size(value, f"{path}.{key}")
+    elif isinstance(asked, str):
+        if len(asked) > MAX_LENGTH:
+            raise InvalidArgument.of(path, f"a text may have {MAX_LENGTH:,} characters at most")
+    else:
+        if len(asked) > MAX_TEXTS:
+            raise InvalidArgument.of(path, f"there may be {MAX_TEXTS} texts at most")
+        for text in asked:
+            _check_size(text, path)
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether a database can hold a value of a token, which anybody may have made."""
+    if type(value) is int:
+        return 0 <= value < 2**31
+    return type(value) is str and not UNSTORABLE.search(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class EntityStore:
         self._database = database
         self._row = row
         self._noun = noun
-        self._pages = Pages(row, target="spec")
+        self._pages = Pages(row)
 
     def add(self, document: Document, request: Request = UNKEYED) -> Document:
         """Answers what is stored: the document, or what an earlier create of the same request made.

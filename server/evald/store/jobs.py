@@ -75,7 +75,7 @@ class JobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pages = Pages(JobRow, target="target")
+        self._pages = Pages(JobRow)
 
     def add(self, job: Document, request: Request = UNKEYED) -> Document:
         """Stores a new job and answers it, or the one that the same request made before.

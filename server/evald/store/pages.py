@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Select, func, literal, select, tuple_
+from sqlalchemy import Integer, Select, func, literal, select, tuple_
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import TypeEngine
@@ -18,7 +18,7 @@ from evald.errors import InvalidArgument
 from evald.store import filters, search
 from evald.store.engine import UtcDateTime
 from evald.store.members import headed
-from evald.store.tables import Document, Entity, write_time
+from evald.store.tables import Document, Entity, JobRow, TargetRow, write_time
 
 COUNT_BOUND = 10_000
 """Rows that are counted for each page. How many there are beyond is counted now and then."""
@@ -28,6 +28,9 @@ COUNT_SECONDS = 10.0
 
 COUNTS = 256
 """Lists whose counts are remembered."""
+
+TARGETS: Mapping[type[Entity], str] = {TargetRow: "spec", JobRow: "target"}
+"""Columns that hold a target with all its rows."""
 
 Row = TypeVar("Row", bound=Entity)
 
@@ -40,12 +43,11 @@ class Count(NamedTuple):
 
 
 class Pages(Generic[Row]):
-    """The lists of one table. Ties are put in order by id. `target` is the column, if there is one,
-    that holds a target with all its rows."""
+    """The lists of one table. Ties are put in order by id."""
 
-    def __init__(self, row: type[Row], target: str | None = None) -> None:
+    def __init__(self, row: type[Row]) -> None:
         self._row = row
-        self._target = target
+        self._target = TARGETS.get(row)
         self._counts: dict[str, Count] = {}
 
     def read(self, session: Session, query: ListQuery) -> Page:
@@ -59,6 +61,8 @@ class Pages(Generic[Row]):
         order = [getattr(row, query.sort.removeprefix("-")), row.id]
         rows, last = cut(session, matching, order, query, descending=query.sort.startswith("-"))
         found = self._documents(session, [id for (id,) in rows])
+        if query.after is None and last is None and (rows or query.page == 1):
+            return Page(found, (query.page - 1) * query.page_size + len(rows))
         return Page(found, self._count(session, matching), last)
 
     def _documents(self, session: Session, ids: Sequence[str]) -> list[Document]:
@@ -134,6 +138,6 @@ def _values(order: Sequence[Any], place: Place) -> list[Any]:
 def _value(kind: TypeEngine[Any], value: str | int) -> Any:
     if isinstance(kind, UtcDateTime):
         return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
-    if not isinstance(value, kind.python_type):
+    if type(value) is not (int if isinstance(kind, Integer) else str):
         raise TypeError
     return value
