@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evald.statistics import Statistics
+from evald.statistics import Pairs, Statistics, student_p, student_quantile
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 OFFSETS = st.sampled_from([0.0, 1.0, -1e3, 1e6, 1e9, -1e12])
@@ -67,3 +67,115 @@ def test_no_value() -> None:
     assert Statistics().document(missing=2) == {"count": 0, "nan_count": 2}
     with pytest.raises(ZeroDivisionError):
         _ = Statistics().mean
+
+
+@pytest.mark.parametrize("t", [1e-9, 1e-3, 0.5, 1.0, 2.0, 7.0, 300.0, 1e9])
+def test_students_distribution_where_it_has_a_closed_form(t: float) -> None:
+    assert student_p(t, 1) == pytest.approx(2 / math.pi * math.atan(1 / t), rel=1e-12)
+    rest = (2 / (2 + t * t)) / (1 + t / math.sqrt(2 + t * t))  # 1 - t / sqrt(2 + t * t)
+    assert student_p(t, 2) == pytest.approx(rest, rel=1e-12)
+    assert student_p(-t, 2) == student_p(t, 2)
+    assert student_p(t, 10**9) == pytest.approx(math.erfc(t / math.sqrt(2)), rel=1e-5, abs=1e-300)
+
+
+@pytest.mark.parametrize("freedom", [3, 4, 9, 30, 1000])
+@pytest.mark.parametrize("t", [0.1, 1.0, 2.5])
+def test_students_distribution_by_integration(freedom: int, t: float) -> None:
+    x = np.linspace(0, t, 20_001)
+    log_scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
+    scale = math.exp(log_scale) / math.sqrt(math.pi * freedom)
+    within = 2 * scale * np.trapezoid((1 + x * x / freedom) ** (-(freedom + 1) / 2), x)
+    assert student_p(t, freedom) == pytest.approx(1 - within, abs=1e-8)
+
+
+def test_no_distance_is_certain() -> None:
+    assert student_p(0.0, 5) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("freedom", "level", "published"),
+    [
+        (1, 0.95, 12.706),
+        (1, 0.999, 636.619),
+        (2, 0.95, 4.303),
+        (5, 0.99, 4.032),
+        (10, 0.95, 2.228),
+        (30, 0.95, 2.042),
+        (120, 0.95, 1.980),
+        (120, 0.999, 3.373),
+        (10**7, 0.95, 1.960),
+    ],
+)
+def test_quantiles_are_those_of_the_tables(freedom: int, level: float, published: float) -> None:
+    quantile = student_quantile(freedom, level)
+    assert quantile == pytest.approx(published, abs=5.1e-4)
+    assert student_p(quantile, freedom) == pytest.approx(1 - level, rel=1e-6)
+
+
+def paired(values: list[tuple[float, float]]) -> dict[str, float]:
+    pairs = Pairs()
+    for baseline, candidate in values:
+        pairs.add(baseline, candidate)
+    return pairs.document()
+
+
+def test_students_own_example() -> None:
+    """Hours of sleep that two drugs gained, from Student (1908), as every textbook has them."""
+    first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+    second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    told = paired(list(zip(first, second, strict=True)))
+    assert told["pairs"] == 10
+    assert (told["wins"], told["losses"], told["ties"]) == (9, 0, 1)
+    assert told["baseline_mean"] == pytest.approx(0.75)
+    assert told["candidate_mean"] == pytest.approx(2.33)
+    assert told["difference"] == pytest.approx(1.58)
+    assert told["difference"] / told["stderr"] == pytest.approx(4.0621, abs=5e-5)
+    assert told["p_value"] == pytest.approx(0.002833, abs=5e-7)
+    assert told["interval_low"] == pytest.approx(0.7001142, abs=5e-8)
+    assert told["interval_high"] == pytest.approx(2.4598858, abs=5e-8)
+
+
+@given(st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=50))
+def test_pairs_like_numpy(values: list[tuple[float, float]]) -> None:
+    told = paired(values)
+    baseline, candidate = np.array(values).T
+    differences = candidate - baseline
+    assert told["difference"] == pytest.approx(differences.mean(), abs=1e-10)
+    error = differences.std(ddof=1) / math.sqrt(len(values))
+    assert told["stderr"] == pytest.approx(error, rel=1e-7, abs=1e-10)
+    assert told["interval_low"] <= told["difference"] <= told["interval_high"]
+    assert told["wins"] + told["losses"] + told["ties"] == told["pairs"] == len(values)
+    swapped = paired([(b, a) for a, b in values])
+    assert swapped["difference"] == -told["difference"]
+    assert (swapped["wins"], swapped["losses"]) == (told["losses"], told["wins"])
+    assert swapped.get("p_value") == told.get("p_value")
+    if "p_value" in told and told["stderr"] > 1e-6:
+        excluded = told["interval_low"] > 0 or told["interval_high"] < 0
+        assert 0 <= told["p_value"] <= 1
+        assert excluded == (told["p_value"] < 0.05)
+
+
+def test_one_pair_has_no_test() -> None:
+    told = paired([(1.0, 3.0)])
+    assert told == {
+        "pairs": 1,
+        "baseline_mean": 1.0,
+        "candidate_mean": 3.0,
+        "difference": 2.0,
+        "wins": 1,
+        "losses": 0,
+        "ties": 0,
+    }
+
+
+def test_pairs_that_do_not_differ_have_no_p_value() -> None:
+    told = paired([(1.0, 1.0), (0.5, 0.5)])
+    assert "p_value" not in told
+    assert (told["stderr"], told["interval_low"], told["interval_high"]) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+def test_pairs_that_all_differ_by_the_same_are_as_likely_as_coins(offset: float) -> None:
+    told = paired([(i * offset, i * offset + 0.3) for i in range(5)])
+    assert told["p_value"] == 2 / 2**5
+    assert told["interval_low"] == pytest.approx(told["interval_high"]) == pytest.approx(0.3)

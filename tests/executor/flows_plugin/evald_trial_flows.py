@@ -20,13 +20,15 @@ from evald.flows.flow import Flow, FlowContext, SampleRecord
 
 class Trial(Flow):
     types = ("trial",)
-    targets: ClassVar = {"*": ("model",)}
+    targets: ClassVar = {"*": ("model", "rows")}
 
     def check(self, config: Any) -> None:
         pass
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
-        answer = getattr(self, context.config["do"])(context)
+        tasks = context.config.get("tasks") or {}
+        do = context.config.get("do") or next(iter(tasks.values()))["type"]
+        answer = getattr(self, do)(context)
         told = await answer if asyncio.iscoroutine(answer) else answer
         return {"tasks": {}, "groups": {}, "told": told}
 
@@ -53,6 +55,18 @@ class Trial(Flow):
         if context.config.get("then") == "hang":
             await asyncio.sleep(600)
         context.emit.task("qa", "completed")
+
+    def talk(self, context: FlowContext) -> None:
+        context.emit.log("info", "before")
+        for task in context.config["tasks"]:
+            context.emit.task(task, "running")
+            context.emit.log("info", f"in {task}")
+            context.emit.task(task, "completed")
+        context.emit.log("info", "after")
+
+    def chatter(self, context: FlowContext) -> None:
+        for _ in range(400):
+            context.emit.log("info", "x" * 8000)
 
     def kept(self, context: FlowContext) -> Any:
         return [[k.index, k.scores, k.parts, k.error] for k in context.kept("qa")]
