@@ -36,7 +36,7 @@ LONGEST_HEARTBEAT = 300
 @dataclass(frozen=True, slots=True)
 class Look:
     """How a job stands: `present` is an event without a type, `states` has one for each state that
-    was entered so far, oldest first. They have the newest revision alone in common."""
+    was entered so far, oldest first. The last of those may be the present one."""
 
     present: Document
     states: Sequence[Document]
