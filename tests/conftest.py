@@ -45,7 +45,10 @@ def endpoint() -> Iterator[Endpoint]:
 @pytest.fixture
 def rows_file(tmp_path: Path) -> Path:
     """Ten questions; the first six have a reference that an echo gets right."""
-    path = tmp_path / "rows.jsonl"
+    return write_rows(tmp_path / "rows.jsonl")
+
+
+def write_rows(path: Path) -> Path:
     with path.open("w") as file:
         for i in range(10):
             right = i < 6

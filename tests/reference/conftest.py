@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import write_rows
 from tests.e2e.test_bad_input import GOOD, ROWS
-from tests.e2e.test_rest import Rest, fresh
+from tests.e2e.test_rest import Rest, fresh, put
 from tests.service import Service
 
 
@@ -37,6 +38,13 @@ def rest(service: Service) -> Rest:
 def ns() -> str:
     """A namespace that nobody else uses."""
     return fresh()
+
+
+@pytest.fixture(scope="session")
+def files_url(service: Service, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Ten rows in the embedded store; an echo gets six of them right."""
+    rows = write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl")
+    return put(service, f"{fresh()}/data", rows)
 
 
 @pytest.fixture(scope="session")
