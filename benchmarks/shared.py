@@ -58,12 +58,23 @@ class Rest:
             if job["status"] in {"failed", "cancelled"} or time.time() - began > JOB_SECONDS:
                 raise RuntimeError(f"the job did not complete: {job}")
             time.sleep(every)
-            job = self._call("GET", f"/jobs/{job['id']}")
+            job = self.get(job["id"])
         return Ended(job, began, time.time() - began)
 
     def create(self, target: Document, config: Document) -> Any:
         """Creates a job and answers it."""
         return self._call("POST", "/jobs", json={"target": target, "config": config})
+
+    def live(self, target: Document, config: Document) -> Any:
+        """Evaluates at once and answers what was found."""
+        found = self._call("POST", "/live", json={"target": target, "config": config})
+        if found["status"] != "completed":
+            raise RuntimeError(f"the evaluation did not complete: {found}")
+        return found
+
+    def get(self, job_id: str) -> Any:
+        """Answers a job."""
+        return self._call("GET", f"/jobs/{job_id}")
 
     def cancel(self, job_id: str) -> None:
         self._call("POST", f"/jobs/{job_id}/cancel")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 from evald.errors import EvaluationError
@@ -137,6 +138,13 @@ class Trial(Flow):
 
     async def hang(self, context: FlowContext) -> None:
         context.emit.log("info", "ready")
+        await asyncio.sleep(600)
+
+    async def sign(self, context: FlowContext) -> None:
+        """Hangs, once it has said where."""
+        sign = Path(context.config["params"]["extra"]["sign"])
+        sign.with_suffix(".new").write_text(str(os.getpid()))
+        sign.with_suffix(".new").rename(sign)
         await asyncio.sleep(600)
 
     def busy(self, context: FlowContext) -> None:
