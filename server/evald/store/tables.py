@@ -35,9 +35,10 @@ def time_column() -> Any:
 
 
 def list_indexes(table: str, *filters: str) -> list[Index]:
-    """Indexes for pages in order of time, of the whole table and of what has one value of a filter
-    column."""
+    """Indexes for pages in order of time, of the whole table, of a namespace, and of what has one
+    value of a filter column."""
     times = [Index(f"{table}_{c}", c, "id") for c in ("created_at", "updated_at")]
+    times.append(Index(f"{table}_changed", "namespace", "updated_at", "id"))
     return times + [Index(f"{table}_{c}", c, "created_at", "id") for c in filters]
 
 
