@@ -129,7 +129,8 @@ def test_data_set_of_a_task_needs_files() -> None:
 
 
 def test_list_query_defaults() -> None:
-    assert ListQuery.parse({}, ["created_at"]) == ListQuery(1, 10, "created_at", {})
+    query = ListQuery.parse({}, ["created_at"])
+    assert query == ListQuery(1, 10, "created_at", {}, digest=query.digest)
 
 
 @pytest.mark.parametrize(
