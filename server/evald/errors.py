@@ -7,7 +7,6 @@ EvaldError
 ├── NotFound
 ├── AlreadyExists
 ├── Conflict                something else stands in the way
-├── Unimplemented
 ├── ResourceExhausted       too much at once; try later
 ├── Unavailable             the server cannot do it now; try later
 ├── DeadlineExceeded
@@ -77,10 +76,6 @@ class AlreadyExists(EvaldError):
 
 class Conflict(EvaldError):
     """Something else stands in the way."""
-
-
-class Unimplemented(EvaldError):
-    """This server does not do that yet."""
 
 
 class ResourceExhausted(EvaldError):

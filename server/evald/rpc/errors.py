@@ -30,32 +30,23 @@ TABLE: dict[type[Exception], Answer] = {
     errors.NotFound: Answer(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", 404),
     errors.AlreadyExists: Answer(grpc.StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS", 409),
     errors.Conflict: Answer(grpc.StatusCode.FAILED_PRECONDITION, "CONFLICT", 409),
-    errors.Unimplemented: Answer(grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED", 501),
     errors.ResourceExhausted: Answer(
         grpc.StatusCode.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED", 429, 1.0
     ),
     errors.Unavailable: Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 503, 1.0),
     errors.DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", 504),
     errors.LeaseLost: Answer(grpc.StatusCode.ABORTED, "LEASE_LOST", 409),
-    NotImplementedError: Answer(grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED", 501),
     errors.EvaluationError: Answer(grpc.StatusCode.INVALID_ARGUMENT, "EVALUATION_ERROR", 422),
 }
 
 UNEXPECTED = Answer(grpc.StatusCode.INTERNAL, "INTERNAL", 500)
 UNEXPECTED_MESSAGE = "evald failed to answer; its log has the cause under this request id"
-UNIMPLEMENTED_MESSAGE = "this server does not do that yet"
 
 
 def to_status(error: Exception) -> status_pb2.Status:
     """The rich status of an error. What is not in the table says nothing of its cause."""
     answer = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), UNEXPECTED)
-    match error:
-        case errors.EvaldError():
-            message = error.message
-        case NotImplementedError():
-            message = UNIMPLEMENTED_MESSAGE
-        case _:
-            message = UNEXPECTED_MESSAGE
+    message = error.message if isinstance(error, errors.EvaldError) else UNEXPECTED_MESSAGE
     details: list[Message] = [
         error_details_pb2.ErrorInfo(
             reason=answer.reason, domain=DOMAIN, metadata={"http_status": str(answer.http)}
