@@ -24,7 +24,8 @@ def score() -> Callable[..., Scores]:
         for row in rows:
             context = context_of(row)
             if "answer" in row:
-                context = with_answer(context, {"output_text": row["answer"], "response": None})
+                sample = {"output_text": row["answer"], "response": row.get("response")}
+                context = with_answer(context, sample)
             board.add(*board.score(context))
         scores: Scores = board.result("t")["metrics"]["m"]["scores"]
         return scores

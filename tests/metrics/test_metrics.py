@@ -19,6 +19,7 @@ from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.metrics.metric import Metric, Scored
 from evald.metrics.number_check import number_text
 from evald.templates import Templates
+from tests.metrics.test_tool_calling import replied
 
 IDEAL = "{{ item.ideal }}"
 
@@ -59,6 +60,15 @@ GOLDEN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, float]]] = {
         {"check": ["{{ sample.output_text }}", "contains", IDEAL]},
         {"ideal": "Paris", "answer": "It is Paris."},
         {"string-check": 1.0},
+    ),
+    "tool-calling": (
+        {"tool_calls_ground_truth": "{{ item.calls | tojson }}"},
+        {
+            "calls": [{"function": {"name": "weather", "arguments": {"city": "Rome", "days": 2}}}],
+            "answer": "",
+            "response": replied(("weather", '{"days": 3, "city": "Rome"}')),
+        },
+        {"function_name_accuracy": 1.0, "function_name_and_args_accuracy": 0.0},
     ),
 }
 
