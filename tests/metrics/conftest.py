@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,8 @@ def score() -> Callable[..., Scores]:
             if "answer" in row:
                 sample = {"output_text": row["answer"], "response": row.get("response")}
                 context = with_answer(context, sample)
-            board.add(*board.score(context))
+            found = asyncio.run(board.score(context))
+            board.add(found.scores, found.parts, found.error)
         scores: Scores = board.result("t")["metrics"]["m"]["scores"]
         return scores
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import string
 import time
@@ -316,7 +317,7 @@ class Buggy(Metric):
 def test_a_bug_of_a_metric_is_an_error_of_the_sample() -> None:
     board = Scoreboard({"m": Buggy()})
     with pytest.raises(EvaluationError, match="m: ZeroDivisionError: division by zero") as e:
-        board.score({"v": 0})
+        asyncio.run(board.score({"v": 0}))
     assert e.value.kind == "metric"
 
 
@@ -325,4 +326,5 @@ def test_what_is_not_finite_is_no_value() -> None:
         def score(self, context: Any) -> Scored:
             return Scored({"x": float("nan"), "y": float("-inf"), "z": 1.0})
 
-    assert Scoreboard({"m": Wild()}).score({})[0] == {"m": {"x": None, "y": None, "z": 1.0}}
+    found = asyncio.run(Scoreboard({"m": Wild()}).score({}))
+    assert found.scores == {"m": {"x": None, "y": None, "z": 1.0}}

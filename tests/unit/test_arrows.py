@@ -21,13 +21,14 @@ ALLOWED = {
         "metrics",
         "clients",
         "registry",
+        "model",
         "templates",
         "statistics",
         "suggest",
         "errors",
     },
-    "metrics": {"metrics", "templates", "suggest", "errors"},
-    "clients": {"clients", "flows.flow", "errors", "settings"},
+    "metrics": {"metrics", "model", "templates", "suggest", "errors"},
+    "clients": {"clients", "errors", "settings"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
 the server."""

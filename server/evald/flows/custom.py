@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evald.flows.chat import model_task
-from evald.flows.evaluation import Row, Task, evaluate
+from evald.flows.chat import model_task, open_metrics
+from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
+from evald.model import Row
 from evald.suggest import unknown
 from evald.templates import Templates
 
@@ -64,26 +65,35 @@ class Custom(Flow):
             tasks = []
             for name, task in context.config["tasks"].items():
                 if task["type"] == "data":
-                    tasks.append(data_task(name, task, params, context))
+                    tasks.append(data_task(name, task, params, context, opened))
                 else:
                     tasks.append(asking_task(name, task, params, context, opened))
             return {"tasks": await evaluate(tasks, context), "groups": {}}
 
 
-def data_task(name: str, task: Document, params: EvaluationParams, context: FlowContext) -> Task:
+def data_task(
+    name: str,
+    task: Document,
+    params: EvaluationParams,
+    context: FlowContext,
+    opened: AsyncExitStack,
+) -> Task:
     """A task whose rows have their answers already."""
     metrics = make_metrics(task["metrics"], Templates(), f"tasks.{name}.metrics")
+    open_metrics(metrics, params, context, opened)
+    board, parallelism = Scoreboard(metrics), params.parallelism
     target = context.target
     if target["type"] == "rows":
         given = target["rows"][: params.limit_samples]
-        return Task(name, len(given), lambda: iter(given), no_answer, Scoreboard(metrics))
+        return Task(name, len(given), lambda: iter(given), no_answer, board, parallelism)
     dataset = limited(target["dataset"], params.limit_samples)
     return Task(
         name,
         context.datasets.count(dataset),
         lambda: context.datasets.rows(dataset),
         no_answer,
-        Scoreboard(metrics),
+        board,
+        parallelism,
     )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from evald.errors import EvaluationError
 from evald.flows.flow import FlowContext, SampleRecord
-from evald.flows.scoreboard import Scoreboard
+from evald.flows.scoreboard import Scoreboard, Scoring
+from evald.model import Row
 from evald.templates import context_of, with_answer
 
-Row = Mapping[str, Any]
 Answer = Callable[[Row, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
 """Gives the `sample` of a row: `{"output_text", "response"}`, or None where there is no model. It
 gets the row and what templates see of it."""
@@ -87,11 +87,8 @@ class Evaluation:
             if kept.index in self._kept:
                 continue
             self._kept.add(kept.index)
-            if kept.error is None:
-                self._reached = True
-                self._board.add(kept.scores, kept.parts)
-            else:
-                self._board.add_error(kept.error["kind"], kept.error["message"])
+            self._reached = self._reached or kept.error is None
+            self._board.add(kept.scores, kept.parts, kept.error)
             progress.step()
 
     async def run(self) -> None:
@@ -120,29 +117,33 @@ class Evaluation:
             sample = await self._task.answer(item, context)
             if sample is not None:
                 context = with_answer(context, sample)
-            scores, parts = self._board.score(context)
+            scoring = await self._board.score(context)
         except EvaluationError as e:
-            self._fail(index, item, sample, e)
-        else:
-            self._reached = True
-            self._board.add(scores, parts)
-            self._emit.sample(SampleRecord(self._task.name, index, item, sample, scores, parts))
+            scoring = Scoring(error={"kind": e.kind, "message": e.message})
+        self._board.add(scoring.scores, scoring.parts, scoring.error)
+        self._emit.sample(record(self._task.name, index, item, sample, scoring))
         self._progress.step()
-
-    def _fail(
-        self, index: int, item: Row, sample: Mapping[str, Any] | None, error: EvaluationError
-    ) -> None:
-        self._board.add_error(error.kind, error.message)
-        said = {"kind": error.kind, "message": error.message}
-        self._emit.sample(SampleRecord(self._task.name, index, item, sample, {}, {}, said))
-        if error.kind != "connection":
+        if scoring.error is None or scoring.error["kind"] != "connection":
             self._reached = True
         elif not self._reached:
-            self._unreachable += 1
-            if self._unreachable >= max(PATIENCE, self._task.parallelism):
-                raise EvaluationError(
-                    error.kind,
-                    f"{error.message} (so did the first {self._unreachable} samples; the others "
-                    "were not tried)",
-                    task=self._task.name,
-                )
+            self._miss(scoring.error)
+
+    def _miss(self, error: Mapping[str, Any]) -> None:
+        """Counts a sample that reached nobody. Raises when the first ones all did."""
+        self._unreachable += 1
+        if self._unreachable >= max(PATIENCE, self._task.parallelism):
+            raise EvaluationError(
+                error["kind"],
+                f"{error['message']} (so did the first {self._unreachable} samples; the others "
+                "were not tried)",
+                task=self._task.name,
+            )
+
+
+def record(
+    task: str, index: int, item: Row, sample: Mapping[str, Any] | None, scoring: Scoring
+) -> SampleRecord:
+    """What is kept of a sample; notes of metrics stand with the answer."""
+    if scoring.notes:
+        sample = {**(sample or {}), "notes": scoring.notes}
+    return SampleRecord(task, index, item, sample, scoring.scores, scoring.parts, scoring.error)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from evald.model import Models
+
 Document = Mapping[str, Any]
 """An entity in its plain form: the JSON that REST shows, as Python values."""
 
@@ -26,7 +28,8 @@ class SampleRecord:
     """One row, asked and scored, as an attempt reports it.
 
     `scores` maps metric to score to value; `parts` maps metric to the numbers of `Scored.parts`.
-    `error` is `{"kind", "message"}` when the sample could not be evaluated; then `scores` is empty.
+    `error` is `{"kind", "message"}` when the sample could not be evaluated, and `scores` is empty,
+    or when some of its values could not be made.
     """
 
     task: str
@@ -61,38 +64,6 @@ class Datasets(Protocol):
 
     def count(self, dataset: Document) -> int:
         """Number of rows, its `limit` observed, without keeping them."""
-
-
-class Models(Protocol):
-    """Opens model clients; `evald.clients.model` is the real one."""
-
-    def open(self, model: Document, params: Document) -> ModelClient:
-        """A client of `model` (a Model in plain form, secrets readable) under evaluation params."""
-
-
-class Reply(Protocol):
-    """A model's answer."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def response(self) -> Mapping[str, Any]: ...
-
-
-class ModelClient(Protocol):
-    """Asks one endpoint, with at most `parallelism` requests in flight."""
-
-    @property
-    def parallelism(self) -> int: ...
-
-    async def ask(self, request: Mapping[str, Any]) -> Reply:
-        """Sends a chat request (`messages`) or a completion request (`prompt`).
-
-        Raises EvaluationError of kind connection, timeout, http or response when it fails for good.
-        """
-
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from inspect import isawaitable
 from typing import Any
 
 from evald import registry
@@ -21,6 +23,17 @@ Parts = dict[str, list[float]]
 
 MESSAGES = 100
 """Different messages of one kind of error that are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What the metrics of a task say of one sample. `error` is `{"kind", "message"}` of the first
+    problem of a metric; all values that could be made are there all the same."""
+
+    scores: Scores = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
 
 
 class Scoreboard:
@@ -42,29 +55,40 @@ class Scoreboard:
     def failed(self) -> int:
         return sum(messages.total() for messages in self._errors.values())
 
-    def score(self, context: Mapping[str, Any]) -> tuple[Scores, Parts]:
-        """Scores a sample; `add` counts it. Raises EvaluationError of kind template or metric."""
-        scores: Scores = {}
-        parts: Parts = {}
+    async def score(self, context: Mapping[str, Any]) -> Scoring:
+        """Scores a sample; `add` counts it. Raises EvaluationError when a metric cannot be asked at
+        all: of kind template or metric, or as the model that it asks fails."""
+        scoring = Scoring()
         for name, metric in self._metrics.items():
             try:
                 scored = metric.score(context)
+                if isawaitable(scored):
+                    scored = await scored
             except EvaluationError:
                 raise
             except Exception as e:
                 raise EvaluationError("metric", f"{name}: {type(e).__name__}: {e}") from e
-            scores[name] = {k: finite(v) for k, v in scored.values.items()}
+            scoring.scores[name] = {k: finite(v) for k, v in scored.values.items()}
             if scored.parts:
-                parts[name] = list(scored.parts)
-        return scores, parts
+                scoring.parts[name] = list(scored.parts)
+            if scored.notes is not None:
+                scoring.notes[name] = scored.notes
+            if scored.problem is not None and scoring.error is None:
+                problem = {"kind": scored.problem.kind, "message": scored.problem.message}
+                scoring = replace(scoring, error=problem)
+        return scoring
 
     def add(
         self,
         scores: Mapping[str, Mapping[str, float | None]],
         parts: Mapping[str, Sequence[float]],
+        error: Mapping[str, Any] | None = None,
     ) -> None:
-        """Counts a scored sample."""
+        """Counts a sample. One that could not be evaluated has an error `{"kind", "message"}` and
+        no scores; where only some values are missing it has both."""
         self._samples += 1
+        if error is not None:
+            self._count_error(error["kind"], error["message"])
         for name, values in scores.items():
             statistics = self._statistics.setdefault(name, {})
             for score, value in values.items():
@@ -81,9 +105,7 @@ class Scoreboard:
                 else list(numbers)
             )
 
-    def add_error(self, kind: str, message: str) -> None:
-        """Counts a sample that could not be evaluated."""
-        self._samples += 1
+    def _count_error(self, kind: str, message: str) -> None:
         messages = self._errors.setdefault(kind, Counter())
         known = message in messages or len(messages) < MESSAGES
         messages[message if known else next(iter(messages))] += 1
@@ -93,11 +115,15 @@ class Scoreboard:
         be evaluated."""
         if not self._samples:
             raise EvaluationError("dataset", "the data set has no rows", task=task)
-        if self.failed == self._samples:
+        if self.failed == self._samples and not self._has_values:
             self.give_up(task)
         metrics = {name: {"scores": self._scores(name)} for name in self._metrics}
         errors = {kind: messages.total() for kind, messages in self._errors.items()}
         return {"metrics": metrics} | ({"data": {"errors": errors}} if errors else {})
+
+    @property
+    def _has_values(self) -> bool:
+        return any(kept.count for scores in self._statistics.values() for kept in scores.values())
 
     @property
     def complaint(self) -> str | None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from evald.errors import EvaluationError
 from evald.flows.chat import model_task
-from evald.flows.evaluation import Row, Task, evaluate
+from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.metrics.metric import Metric, Scored
+from evald.model import Row
 from evald.templates import Templates
 
 METRICS = ("accuracy", "bleu", "em", "f1", "rouge")
@@ -38,6 +39,7 @@ class Renamed(Metric):
 
     def score(self, context: Mapping[str, Any]) -> Scored:
         scored = self._metric.score(context)
+        assert isinstance(scored, Scored), "these metrics ask no model"
         return Scored(self._rename(scored.values), scored.parts)
 
     def combine(self, parts: Sequence[float]) -> Mapping[str, float]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from evald.errors import EvaluationError
+from evald.model import Models
 from evald.templates import Templates
 
 
@@ -25,11 +28,15 @@ class Scored:
 
     `values` holds the value of each score; None is a value that could not be made (it counts in
     `nan_count`, never as 0). `parts` holds numbers that are added up over all samples for scores
-    of the whole data set, such as the n-gram counts of corpus BLEU.
+    of the whole data set, such as the n-gram counts of corpus BLEU. `notes` is kept with the sample
+    for people to read, as JSON. `problem` says why a value is missing; the sample then has values,
+    and an error of kind `metric` or the metric's own.
     """
 
     values: Mapping[str, float | None]
     parts: Sequence[float] = field(default=())
+    notes: Any = None
+    problem: EvaluationError | None = None
 
 
 class Metric(ABC):
@@ -46,9 +53,15 @@ class Metric(ABC):
     @abstractmethod
     def __init__(self, params: MetricParams, templates: Templates) -> None: ...
 
+    def open(  # noqa: B027, most metrics ask no model
+        self, models: Models, params: Mapping[str, Any], opened: AsyncExitStack
+    ) -> None:
+        """Opens the models that the metric asks, under `params` of the config; `opened` closes
+        them. Called once, before the first sample."""
+
     @abstractmethod
-    def score(self, context: Mapping[str, Any]) -> Scored:
-        """Scores one sample.
+    def score(self, context: Mapping[str, Any]) -> Scored | Awaitable[Scored]:
+        """Scores one sample; a metric that asks a model does so in a coroutine.
 
         `context` is what templates see: the row's fields, `item` and `sample`.
 

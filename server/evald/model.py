@@ -1,0 +1,132 @@
+"""Models, as those see them who ask them: what is sent for a row, and what of the reply counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from evald.errors import EvaluationError
+from evald.templates import Template
+
+Row = Mapping[str, Any]
+
+DEFAULTS = ("max_tokens", "temperature", "top_p", "top_k", "stop")
+"""Keys of a model's `inference_params` that go into requests."""
+
+
+class Reply(Protocol):
+    """A model's answer."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def response(self) -> Mapping[str, Any]: ...
+
+
+class ModelClient(Protocol):
+    """Asks one endpoint, with at most `parallelism` requests in flight."""
+
+    @property
+    def parallelism(self) -> int: ...
+
+    async def ask(self, request: Mapping[str, Any]) -> Reply:
+        """Sends a chat request (`messages`) or a completion request (`prompt`).
+
+        Raises EvaluationError of kind connection, timeout, http or response when it fails for good.
+        """
+
+    async def close(self) -> None: ...
+
+
+class Models(Protocol):
+    """Opens model clients; `evald.clients.model` is the real one."""
+
+    def open(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> ModelClient:
+        """A client of `model` (a Model in plain form, secrets readable) under evaluation params."""
+
+
+class Asker:
+    """Asks a model about rows.
+
+    A key of the request is taken from the template, else from `params`, else from the model's
+    `prompt.inference_params`. `plain_text` says what a template that gives a text is: a
+    `prompt`, or the one user message of a chat.
+    """
+
+    def __init__(
+        self,
+        client: ModelClient,
+        template: Template,
+        model: Mapping[str, Any] | str,
+        *,
+        params: Mapping[str, Any],
+        plain_text: str,
+    ) -> None:
+        prompt: Mapping[str, Any] = model.get("prompt") or {} if isinstance(model, Mapping) else {}
+        reasoning = prompt.get("reasoning_params") or {}
+        inference = prompt.get("inference_params") or {}
+        self._client = client
+        self._template = template
+        self._plain_text = plain_text
+        self._system = prompt.get("system_prompt")
+        self._end_token = reasoning.get("end_token")
+        self._unfinished = reasoning.get("include_if_not_finished", False)
+        self._defaults = {k: inference[k] for k in DEFAULTS if inference.get(k) is not None}
+        if reasoning.get("effort"):
+            self._defaults["reasoning_effort"] = reasoning["effort"]
+        self._defaults |= params
+
+    async def __call__(self, row: Row, context: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The model's answer: `{"output_text", "response"}`. Raises EvaluationError."""
+        reply = await self._client.ask(self.request(context))
+        return {"output_text": self._answer(reply.text), "response": reply.response}
+
+    def request(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """What is sent for a row. Raises EvaluationError of kind `template`."""
+        given = self._template.value(context)
+        asked: dict[str, Any]
+        match given:
+            case str():
+                asked = {self._plain_text: given}
+                if self._plain_text == "messages":
+                    asked = {"messages": [{"role": "user", "content": given}]}
+            case list():
+                asked = {"messages": given}
+            case dict():
+                asked = given
+            case _:
+                asked = {}
+        messages, prompt = asked.get("messages"), asked.get("prompt")
+        if messages is not None and not isinstance(messages, list):
+            raise self._refused("'messages' that are no list; end their text in '| tojson'")
+        if not messages and prompt is None:
+            raise self._refused("neither 'messages' nor 'prompt'")
+        return {**self._defaults, **self._with_system(asked)}
+
+    def _refused(self, given: str) -> EvaluationError:
+        return EvaluationError("template", f"{self._template.place} gives {given}")
+
+    def _with_system(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Puts the model's system prompt first, unless the template has one of its own."""
+        messages = asked.get("messages")
+        if not self._system or not isinstance(messages, list):
+            return asked
+        if messages and isinstance(messages[0], dict) and messages[0].get("role") == "system":
+            return asked
+        return {**asked, "messages": [{"role": "system", "content": self._system}, *messages]}
+
+    def _answer(self, text: str) -> str:
+        """The text after a reasoning model's thoughts."""
+        if not self._end_token:
+            return text
+        _, found, answer = text.rpartition(self._end_token)
+        if found:
+            return answer.strip()
+        if self._unfinished:
+            return text
+        raise EvaluationError(
+            "response",
+            f"the reply ended before {self._end_token!r}: allow more max_tokens, or set "
+            "reasoning_params.include_if_not_finished",
+        )
