@@ -18,6 +18,13 @@ return {
       response = "evaluation.v1.ListConfigsResponse",
     },
     {
+      name = "evaluation.v1.ExecutorService.GetExecutor",
+      verb = "GET",
+      path = {"v1", "evaluation", "executor"},
+      request = "evaluation.v1.GetExecutorRequest",
+      response = "evaluation.v1.Executor",
+    },
+    {
       name = "evaluation.v1.TargetService.CreateTarget",
       verb = "POST",
       path = {"v1", "evaluation", "targets"},
@@ -279,6 +286,7 @@ return {
         {name = "stop", kind = "string", repeated = true, empty_is_unset = true},
         {name = "extra", kind = "struct", presence = true},
         {name = "gpus", kind = "int32", presence = true, unset = "omit"},
+        {name = "gpu_memory", kind = "double", presence = true, unset = "omit"},
       },
     },
     ["evaluation.v1.TaskConfig"] = {
@@ -410,6 +418,62 @@ return {
         {name = "message", kind = "string"},
         {name = "id", kind = "string"},
         {name = "deleted_at", kind = "timestamp", presence = true, unset = "null"},
+      },
+    },
+    ["evaluation.v1.GetExecutorRequest"] = {},
+    ["evaluation.v1.Executor"] = {
+      fields = {
+        {name = "servers", kind = "message", type = "evaluation.v1.Server", repeated = true},
+        {name = "devices", kind = "message", type = "evaluation.v1.Device", repeated = true},
+        {name = "leases", kind = "message", type = "evaluation.v1.Lease", repeated = true},
+        {name = "queue", kind = "message", type = "evaluation.v1.QueuedJob", repeated = true},
+        {name = "queue_size", kind = "int32"},
+      },
+    },
+    ["evaluation.v1.Server"] = {
+      fields = {
+        {name = "id", kind = "string"},
+        {name = "host", kind = "string"},
+        {name = "slots", kind = "int32"},
+        {name = "running", kind = "int32"},
+        {name = "gpu_sharing", kind = "bool"},
+        {name = "started_at", kind = "timestamp", presence = true},
+        {name = "seen_at", kind = "timestamp", presence = true},
+      },
+    },
+    ["evaluation.v1.Device"] = {
+      fields = {
+        {name = "server", kind = "string"},
+        {name = "index", kind = "int32"},
+        {name = "id", kind = "string"},
+        {name = "name", kind = "string"},
+        {name = "memory", kind = "double"},
+        {name = "free_memory", kind = "double"},
+        {name = "idle", kind = "bool"},
+        {name = "simulated", kind = "bool"},
+      },
+    },
+    ["evaluation.v1.Lease"] = {
+      fields = {
+        {name = "job", kind = "string", presence = true},
+        {name = "namespace", kind = "string", presence = true},
+        {name = "server", kind = "string"},
+        {name = "attempt", kind = "int32"},
+        {name = "devices", kind = "string", repeated = true},
+        {name = "gpus", kind = "int32"},
+        {name = "gpu_memory", kind = "double", presence = true, unset = "omit"},
+      },
+    },
+    ["evaluation.v1.QueuedJob"] = {
+      fields = {
+        {name = "position", kind = "int32"},
+        {name = "job", kind = "string", presence = true},
+        {name = "namespace", kind = "string", presence = true},
+        {name = "priority", kind = "int32"},
+        {name = "created_at", kind = "timestamp", presence = true},
+        {name = "gpus", kind = "int32"},
+        {name = "gpu_memory", kind = "double", presence = true, unset = "omit"},
+        {name = "reason", kind = "string"},
       },
     },
     ["evaluation.v1.CreateTargetRequest"] = {

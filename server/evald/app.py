@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from evald import exposure, logs, registry
 from evald.clients.archive import zipped
 from evald.clients.artifacts import ArtifactStore
 from evald.clients.secrets import Vault, redact, secret_values
-from evald.domain import compatibility, ids
+from evald.domain import compatibility, fleet, ids
 from evald.domain.attempts import Claim
 from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
@@ -47,11 +49,11 @@ class App:
     def __init__(self, settings: Settings) -> None:
         load_plugins()
         self.settings = settings
-        self.worker = Worker(settings.data_dir)
+        self.worker = Worker(settings.data_dir, alone=settings.is_alone)
         self.store = Store(settings)
         self.vault = Vault(settings.clients)
         self.artifacts = ArtifactStore(settings.clients)
-        self.gpus = Gpus(settings.gpus)
+        self.gpus = Gpus(settings.gpus, sharing=settings.gpu_sharing)
         self.backend = LocalBackend(settings)
         self.runs = settings.data_dir / "runs"
         self.executor = Executor(
@@ -59,10 +61,9 @@ class App:
             self.gpus,
             self._attempt,
             self.artifacts.url,
-            worker=self.worker.name,
-            slots=settings.slots,
+            self.store.fleet,
+            server=self._server(),
             lease_seconds=settings.lease_seconds,
-            cap=settings.namespace_slots,
         )
         maker = Maker()
         targets = Entities(
@@ -88,10 +89,23 @@ class App:
         results = Results(self.store.results, self.vault, self.store.jobs.namespace)
         gate = Gate(self.store.tokens if settings.auth == "tokens" else None)
         watches = Watches(self.store.events, maker)
+        servers = fleet.Fleet(self.store.fleet)
         evaluator = Live(self.backend, self.vault, self._redaction, settings.clients)
         live = LiveEvaluations(jobs, evaluator, maker, seconds=settings.live_seconds)
         self.server = Server(
-            settings, targets, configs, jobs, results, files, watches, live, gate=gate
+            settings, targets, configs, jobs, results, files, watches, live, servers, gate=gate
+        )
+
+    def _server(self) -> fleet.Server:
+        """This server as others see it."""
+        return fleet.Server(
+            self.worker.name,
+            socket.gethostname(),
+            self.settings.slots,
+            self.settings.namespace_slots,
+            self.settings.gpu_sharing,
+            self.gpus.devices,
+            datetime.now(UTC),
         )
 
     def _attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
@@ -124,10 +138,10 @@ class App:
         known = secret_values(self.vault.unseal(list(documents)))
         return lambda text: redact(text, known)
 
-    async def start(self, socket: Path | None = None) -> int:
-        """Listens, takes up work, and answers the gRPC port; also listens on a unix `socket` if one
-        is given. Raises Unavailable."""
-        port = await self.server.start(socket)
+    async def start(self, unix_socket: Path | None = None) -> int:
+        """Listens, takes up work, and answers the gRPC port; also listens on a `unix_socket` if
+        one is given. Raises Unavailable."""
+        port = await self.server.start(unix_socket)
         self.executor.start()
         return port
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evald import __version__, tokens
+from evald import __version__, gpus, tokens
 from evald.errors import EvaldError
 from evald.settings import Settings
 
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     put.set_defaults(run=_put)
 
     tokens.add(commands, place)
+    gpus.add(commands, place)
     return top
 
 

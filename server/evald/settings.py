@@ -90,7 +90,12 @@ class Settings(BaseSettings):
     )
     warm_children: int = Field(1, description="Child processes kept ready.", ge=0)
     gpus: str = Field(
-        "auto", description="`auto` asks NVML, `none` uses none, a number simulates so many."
+        "auto",
+        description="`auto` asks NVML, `none` uses none, `4` simulates four, `4x24` four of "
+        "24 GiB.",
+    )
+    gpu_sharing: bool = Field(
+        False, description="Whether jobs that say their `gpu_memory` may share GPUs."
     )
     lease_seconds: float = Field(
         30, description="Seconds that an attempt holds its job between two renewals.", gt=0
@@ -147,6 +152,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """URL of the database."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'evald.db'}"
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether one server uses the data dir; those on a PostgreSQL may share theirs."""
+        return self.database.startswith("sqlite")
 
     @property
     def clients(self) -> ClientSettings:

@@ -14,6 +14,7 @@ from evald.domain.access import Role
 from evald.domain.tokens import Token
 from evald.errors import InvalidArgument
 from evald.settings import Settings
+from evald.table import show
 
 if TYPE_CHECKING:
     from evald.store.tokens import TokenStore
@@ -80,10 +81,7 @@ def _create(settings: Settings, given: argparse.Namespace) -> int:
 
 def _list(settings: Settings, given: argparse.Namespace) -> int:
     with _store(settings) as store:
-        rows = [COLUMNS, *map(_row, store.all())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())
+        show(COLUMNS, map(_row, store.all()))
     return 0
 
 
@@ -103,13 +101,8 @@ def _row(token: Token) -> tuple[str, ...]:
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[TokenStore]:
-    from evald.store.engine import Database
-    from evald.store.migrate import migrate
+    from evald.store.migrate import opened
     from evald.store.tokens import TokenStore
 
-    database = Database(settings.database, pool_size=1)
-    try:
-        migrate(database)
+    with opened(settings.database) as database:
         yield TokenStore(database)
-    finally:
-        database.close()

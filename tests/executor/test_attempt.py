@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 
 from evald.domain import ids
 from evald.domain.attempts import Claim
+from evald.domain.devices import Need
 from evald.domain.documents import Maker
+from evald.domain.fleet import Server
 from evald.domain.states import FINAL
 from evald.errors import EvaluationError, InvalidArgument, ResourceExhausted
 from evald.executor import events
@@ -100,7 +103,7 @@ class Bench:
         self.store = Store(self.settings)
         self.backend = ScriptedBackend(say)
         self.artifacts = Folder(tmp_path / "artifacts")
-        self.gpus = Gpus(self.settings.gpus)
+        self.gpus = Gpus(self.settings.gpus, sharing=self.settings.gpu_sharing)
         self.executor = self.make_executor()
 
     def make_executor(self) -> Executor:
@@ -109,10 +112,20 @@ class Bench:
             self.gpus,
             self.attempt,
             self.artifacts.url,
-            worker="w",
-            slots=self.settings.slots,
-            cap=self.settings.namespace_slots,
+            self.store.fleet,
+            server=self.server(),
             lease_seconds=self.settings.lease_seconds,
+        )
+
+    def server(self, name: str = "w") -> Server:
+        return Server(
+            name,
+            "host",
+            self.settings.slots,
+            self.settings.namespace_slots,
+            self.settings.gpu_sharing,
+            self.gpus.devices,
+            datetime.now(UTC),
         )
 
     def attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
@@ -131,7 +144,8 @@ class Bench:
             max_runtime=self.settings.max_runtime,
         )
 
-    def create(self, *, gpus: int = 0, **target: Any) -> str:
+    def create(self, *, gpus: int = 0, gpu_memory: float | None = None, **target: Any) -> str:
+        need = Need.of({"gpus": gpus, "gpu_memory": gpu_memory})
         config = {"type": "custom", "tasks": {"qa": {"type": "data"}}}
         job = self.store.jobs.add(
             {
@@ -139,7 +153,8 @@ class Bench:
                 "namespace": "default",
                 "target": MAKER.entity({"type": "rows", **target}, ids.TARGET),
                 "config": MAKER.entity(config, ids.CONFIG),
-                "gpus": gpus,
+                "gpus": need.gpus,
+                "gpu_memory": need.memory_mib,
             }
         )
         self.executor.wake()
@@ -380,7 +395,7 @@ def test_job_that_needs_no_gpu_passes_one_that_waits_for_it(bench: Callable[...,
 
 def test_more_gpus_than_there_are_is_refused(bench: Callable[..., Bench]) -> None:
     with pytest.raises(InvalidArgument, match=r"params\.gpus"):
-        bench(hang, gpus="1").executor.check(2)
+        bench(hang, gpus="1").executor.check(Need(2))
 
 
 def test_a_namespace_runs_no_more_than_its_cap(bench: Callable[..., Bench]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import pynvml
 import pytest
 
+from evald.domain.devices import Accounts, Device, Need
 from evald.errors import InvalidArgument
 from evald.executor import gpus
-from evald.executor.gpus import Device, Gpus, within
+from evald.executor.gpus import Gpus, within
 
 REAL = [Device(i, f"GPU-{i}{i}{i}-abc", "a GPU", 81920) for i in range(4)]
 
@@ -36,7 +39,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nvml_is_asked() -> None:
     found = Gpus("auto")
     assert list(found.devices) == REAL
-    with found.lease(2) as lease:  # type: ignore[union-attr]
+    with found.lease(Need(2)) as lease:  # type: ignore[union-attr]
         assert lease.visible == ("GPU-000-abc", "GPU-111-abc")
 
 
@@ -81,43 +84,149 @@ def test_none_and_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-@pytest.mark.parametrize("choice", ["many", "-1", "", "1.5"])
+def test_simulated_ones_may_have_memory() -> None:
+    assert [d.memory_mib for d in Gpus("2x24").devices] == [24 * 1024] * 2
+
+
+@pytest.mark.parametrize("choice", ["many", "-1", "", "1.5", "2x", "x24", "2x24GiB"])
 def test_another_choice_is_refused(choice: str) -> None:
-    with pytest.raises(InvalidArgument, match="neither auto, none nor a number"):
+    with pytest.raises(InvalidArgument, match="neither auto, none, a number of GPUs, nor"):
         Gpus(choice)
 
 
 def test_a_lease_is_all_or_nothing_and_lowest_first() -> None:
     found = Gpus("3")
-    first = found.lease(2)
+    first = found.lease(Need(2))
     assert first is not None
     assert first.visible == ("0", "1")
-    assert found.lease(2) is None
+    assert found.lease(Need(2)) is None
     assert found.free == 1
-    last = found.lease(1)
+    last = found.lease(Need(1))
     assert last is not None
     first.release()
     first.release()
     assert found.free == 2
     last.release()
-    again = found.lease(3)
+    again = found.lease(Need(3))
     assert again is not None
     assert again.visible == ("0", "1", "2")
 
 
 def test_nothing_can_always_be_leased() -> None:
-    lease = Gpus("none").lease(0)
+    lease = Gpus("none").lease(Need(0))
     assert lease is not None
     assert lease.visible == ()
     lease.release()
 
 
-def test_more_than_there_are_is_refused() -> None:
-    found = Gpus("1")
-    found.check(1)
-    with pytest.raises(InvalidArgument, match="2 GPUs are asked for, and this server has 1") as e:
-        found.check(2)
-    assert [v.field for v in e.value.violations] == ["params.gpus"]
+SMALL, LARGE = (Device(i, f"GPU-{i}", f"a {n} GPU", n * 1024) for i, n in enumerate((24, 80)))
+
+
+def test_the_device_that_a_need_fits_best_is_taken() -> None:
+    accounts = Accounts([LARGE, SMALL])
+    assert accounts.fitting(Need(1, 8 * 1024)) == [SMALL, LARGE]
+    assert accounts.fitting(Need(1, 40 * 1024)) == [LARGE]
+    assert accounts.fitting(Need(1)) == [LARGE, SMALL]
+
+
+def test_without_sharing_a_job_takes_devices_whole() -> None:
+    found = Gpus("2x24")
+    leases = [found.lease(Need(1, 1024)) for _ in range(3)]
+    assert [lease and lease.visible for lease in leases] == [("0",), ("1",), None]
+
+
+def test_shared_devices_are_filled_one_after_the_other() -> None:
+    found = Gpus("2x24", sharing=True)
+    needs = [Need(1, n * 1024) for n in (16, 12, 8, 12)]
+    leases = [found.lease(need) for need in needs]
+    assert [lease and lease.visible for lease in leases] == [("0",), ("1",), ("0",), ("1",)]
+    assert found.lease(Need(1, 1)) is None
+    assert leases[2] is not None
+    leases[2].release()
+    leases[2].release()
+    assert found.lease(Need(1, 9 * 1024)) is None
+    again = found.lease(Need(1, 8 * 1024))
+    assert again is not None
+    assert again.visible == ("0",)
+    assert found.free == 0
+
+
+def test_who_says_no_memory_shares_with_nobody() -> None:
+    found = Gpus("2x24", sharing=True)
+    whole = found.lease(Need(1))
+    assert whole is not None
+    assert whole.visible == ("0",)
+    part = found.lease(Need(1, 1024))
+    assert part is not None
+    assert part.visible == ("1",)
+    assert found.lease(Need(1)) is None
+    assert found.lease(Need(2, 1024)) is None
+    whole.release()
+    both = found.lease(Need(2, 1024))
+    assert both is not None
+    assert both.visible == ("0", "1")
+
+
+def test_gpus_without_known_memory_are_not_shared() -> None:
+    found = Gpus("1", sharing=True)
+    assert found.lease(Need(1, 1)) is None
+    assert found.lease(Need(1)) is not None
+    assert found.lease(Need(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("need", "servers", "field", "words"),
+    [
+        (Need(2), [[LARGE]], "gpus", "2 GPUs are asked for, and this server has 1"),
+        (Need(1), [[]], "gpus", "1 GPU is asked for, and this server has 0"),
+        (Need(3), [[LARGE], [LARGE, SMALL]], "gpus", "no server has more than 2"),
+        (
+            Need(1, 81 * 1024),
+            [[SMALL, LARGE]],
+            "gpu_memory",
+            "1 GPU of 81 GiB is asked for, and this server has 0: the largest, a 80 GPU, has 80 ",
+        ),
+        (Need(2, 40 * 1024), [[SMALL, LARGE]], "gpu_memory", "this server has 1: the largest"),
+    ],
+)
+def test_what_can_never_be_had_is_refused(
+    need: Need, servers: list[list[Device]], field: str, words: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=words) as e:
+        need.check(servers)
+    assert [v.field for v in e.value.violations] == [f"params.{field}"]
+
+
+@pytest.mark.parametrize("need", [Need(), Need(1), Need(2, 24 * 1024), Need(1, 80 * 1024)])
+def test_what_one_server_has_is_not(need: Need) -> None:
+    need.check([[], [SMALL, LARGE]])
+
+
+@pytest.mark.parametrize(
+    ("params", "need"),
+    [
+        ({}, Need()),
+        ({"gpus": 2}, Need(2)),
+        ({"gpus": 1, "gpu_memory": 24}, Need(1, 24 * 1024)),
+        ({"gpus": 1, "gpu_memory": 0.0001}, Need(1, 1)),
+    ],
+)
+def test_needs_are_read(params: dict[str, Any], need: Need) -> None:
+    assert Need.of(params) == need
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"gpus": -1}, "gpus"),
+        ({"gpu_memory": 8.0}, "gpu_memory"),
+        *[({"gpus": 1, "gpu_memory": m}, "gpu_memory") for m in (0.0, -1.0, math.nan, math.inf)],
+    ],
+)
+def test_needs_that_are_none(params: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidArgument) as e:
+        Need.of(params)
+    assert [v.field for v in e.value.violations] == [f"params.{field}"]
 
 
 def test_threads_never_share_a_device() -> None:
@@ -127,7 +236,7 @@ def test_threads_never_share_a_device() -> None:
     def work(n: int) -> int:
         got = 0
         for _ in range(300):
-            lease = found.lease(n)
+            lease = found.lease(Need(n))
             if lease is not None:
                 assert not held & set(lease.visible)
                 held.update(lease.visible)

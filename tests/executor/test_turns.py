@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from evald.domain.attempts import Waiting
+from evald.domain.devices import Need
 from evald.executor.gpus import Gpus, Lease
 from evald.executor.turns import MAX_PASSES, Turns
 
 
 def job(name: str, gpus: int = 0, namespace: str = "default") -> Waiting:
-    return Waiting(name, "created", gpus, namespace)
+    return Waiting(name, "created", Need(gpus), namespace)
 
 
 class Hall:
@@ -20,7 +21,7 @@ class Hall:
 
     def __init__(self, gpus: int, *, cap: int = 0) -> None:
         self.gpus = Gpus(str(gpus))
-        self.turns = Turns(self.gpus.lease, cap=cap)
+        self.turns = Turns(self.gpus, cap=cap)
         self.leases: dict[str, Lease] = {}
 
     def start(self, waiting: Sequence[Waiting], slots: int = 100, **running: int) -> list[str]:
@@ -77,3 +78,11 @@ def test_what_is_no_longer_waiting_keeps_nobody() -> None:
 def test_a_namespace_has_its_cap(running: int, started: list[str]) -> None:
     waiting = [job(name, namespace=name[0]) for name in ("a1", "a2", "a3", "b1")]
     assert Hall(0, cap=2).start(waiting, a=running) == started
+
+
+def test_a_job_that_only_another_server_can_run_keeps_nobody_here() -> None:
+    hall = Hall(1)
+    for number in range(MAX_PASSES + 1):
+        name = f"small-{number}"
+        assert hall.start([job("big", 2), job(name, 1)]) == [name]
+        hall.end(name)

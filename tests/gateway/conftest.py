@@ -19,13 +19,20 @@ from evald.envoy import Envoy, private_folder
 from evald.settings import Settings
 from evaluation.v1 import (
     config_service_pb2,
+    executor_service_pb2,
     job_service_pb2,
     result_service_pb2,
     target_service_pb2,
 )
 
 LOOPBACK = "127.0.0.1"
-FILES = (config_service_pb2, job_service_pb2, result_service_pb2, target_service_pb2)
+FILES = (
+    config_service_pb2,
+    executor_service_pb2,
+    job_service_pb2,
+    result_service_pb2,
+    target_service_pb2,
+)
 
 
 def free_port() -> int:

@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 from evaluation.v1 import (
     config_pb2,
     config_service_pb2_grpc,
+    executor_service_pb2_grpc,
     job_pb2,
     job_service_pb2,
     job_service_pb2_grpc,
@@ -27,6 +28,7 @@ class Stubs:
         self.targets = target_service_pb2_grpc.TargetServiceStub(channel)
         self.configs = config_service_pb2_grpc.ConfigServiceStub(channel)
         self.jobs = job_service_pb2_grpc.JobServiceStub(channel)
+        self.executor = executor_service_pb2_grpc.ExecutorServiceStub(channel)
         self.results = result_service_pb2_grpc.ResultServiceStub(channel)
 
 

@@ -13,8 +13,10 @@ import grpc
 import pytest
 
 from evald.domain import ids
+from evald.domain.devices import Need
 from evald.domain.documents import Maker, check_datasets, check_target
 from evald.domain.entities import Entities
+from evald.domain.fleet import Fleet
 from evald.domain.jobs import Jobs
 from evald.domain.live import LiveEvaluations, Outcome
 from evald.domain.results import Results
@@ -43,8 +45,8 @@ class StarVault:
 class IdleRunner:
     """Has one GPU and starts nothing."""
 
-    def check(self, gpus: int) -> None:
-        if gpus > 1:
+    def check(self, need: Need) -> None:
+        if need.gpus > 1:
             raise InvalidArgument.of("params.gpus", "there is 1 GPU")
 
     def wake(self) -> None: ...
@@ -138,7 +140,10 @@ def channel(
         results = Results(store.results, vault, store.jobs.namespace)
         gate = Gate(store.tokens if settings.auth == "tokens" else None)
         live = LiveEvaluations(jobs, evaluator, maker, seconds=settings.live_seconds)
-        return Server(settings, targets, configs, jobs, results, files, watches, live, gate=gate)
+        fleet = Fleet(store.fleet)
+        return Server(
+            settings, targets, configs, jobs, results, files, watches, live, fleet, gate=gate
+        )
 
     server = on_loop(make)
     port = on_loop(server.start)

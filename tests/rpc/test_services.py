@@ -24,8 +24,8 @@ from evaluation.v1 import (
 from tests.rpc.calls import Stubs, custom_config, detail, error_of, new_job, rows_target
 
 SERVICES = {
-    f"evaluation.v1.{name}"
-    for name in ("JobService", "TargetService", "ConfigService", "ResultService")
+    f"evaluation.v1.{name}Service"
+    for name in ("Job", "Target", "Config", "Result", "Executor")
 } | {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
 
 

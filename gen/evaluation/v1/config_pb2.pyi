@@ -62,7 +62,7 @@ class Config(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., namespace: _Optional[str] = ..., description: _Optional[str] = ..., project: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., custom_fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., ownership: _Optional[_Union[_ownership_pb2.Ownership, _Mapping]] = ..., schema_version: _Optional[str] = ..., type_prefix: _Optional[str] = ..., type: _Optional[str] = ..., params: _Optional[_Union[EvaluationParams, _Mapping]] = ..., tasks: _Optional[_Mapping[str, TaskConfig]] = ..., groups: _Optional[_Mapping[str, GroupConfig]] = ...) -> None: ...
 
 class EvaluationParams(_message.Message):
-    __slots__ = ("limit_samples", "parallelism", "max_retries", "request_timeout", "max_tokens", "temperature", "top_p", "stop", "extra", "gpus")
+    __slots__ = ("limit_samples", "parallelism", "max_retries", "request_timeout", "max_tokens", "temperature", "top_p", "stop", "extra", "gpus", "gpu_memory")
     LIMIT_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     MAX_RETRIES_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class EvaluationParams(_message.Message):
     STOP_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     GPUS_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_FIELD_NUMBER: _ClassVar[int]
     limit_samples: int
     parallelism: int
     max_retries: int
@@ -83,7 +84,8 @@ class EvaluationParams(_message.Message):
     stop: _containers.RepeatedScalarFieldContainer[str]
     extra: _struct_pb2.Struct
     gpus: int
-    def __init__(self, limit_samples: _Optional[int] = ..., parallelism: _Optional[int] = ..., max_retries: _Optional[int] = ..., request_timeout: _Optional[int] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., stop: _Optional[_Iterable[str]] = ..., extra: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., gpus: _Optional[int] = ...) -> None: ...
+    gpu_memory: float
+    def __init__(self, limit_samples: _Optional[int] = ..., parallelism: _Optional[int] = ..., max_retries: _Optional[int] = ..., request_timeout: _Optional[int] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., stop: _Optional[_Iterable[str]] = ..., extra: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., gpus: _Optional[int] = ..., gpu_memory: _Optional[float] = ...) -> None: ...
 
 class TaskConfig(_message.Message):
     __slots__ = ("type", "params", "dataset", "inline_dataset", "metrics")

@@ -10,16 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from evald.domain.devices import Need
 from evald.domain.states import JobStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A job in the queue. `gpus` is how many it asks for."""
+    """A job in the queue."""
 
     job_id: str
     status: str
-    gpus: int
+    need: Need
     namespace: str
 
 
@@ -92,6 +93,9 @@ class JobQueue(Protocol):
 
         A lease whose attempt is not named runs out, so that its job is rescued.
         """
+
+    def cancelling(self, worker: str) -> list[str]:
+        """Jobs that a worker holds and whose end was asked for."""
 
     def finish(
         self,

@@ -29,6 +29,11 @@ MODEL_MEMBERS = frozenset(
 )
 
 
+def write_time(moment: datetime) -> str:
+    """A time as documents hold it: naive UTC with microseconds."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
 @dataclass(frozen=True, slots=True)
 class Maker:
     """Fills in what a new entity gets from the server. The clock and ids are injected for tests."""
@@ -85,8 +90,7 @@ class Maker:
 
     def moment(self) -> str:
         """Now, as documents hold it."""
-        now = self.clock().astimezone(UTC).replace(tzinfo=None)
-        return now.isoformat(timespec="microseconds")
+        return write_time(self.clock())
 
     def _member(self, key: str, value: Any) -> Any:
         """Gives inline models and data sets, at any depth of the typed members, an identity."""

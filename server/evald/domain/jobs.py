@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from evald.domain import ids
 from evald.domain.access import caller
 from evald.domain.comparison import SampleReader, compare
+from evald.domain.devices import Need
 from evald.domain.documents import SCHEMA_VERSION, Document
 from evald.domain.entities import Entities, Vault
 from evald.domain.listing import ListQuery, Page
@@ -53,8 +54,8 @@ class SampleRepository(SampleReader, Protocol):
 class Runner(Protocol):
     """What runs jobs."""
 
-    def check(self, gpus: int) -> None:
-        """Raises InvalidArgument when no more than that could ever be leased here."""
+    def check(self, need: Need) -> None:
+        """Raises InvalidArgument when no server could ever lease these GPUs."""
 
     def wake(self) -> None:
         """There is something new in the queue."""
@@ -118,9 +119,9 @@ class Jobs:
         target = self._part(document, "target", self._targets, ids.TARGET)
         config = self._part(document, "config", self._configs, ids.CONFIG)
         self._fits(target, config)
-        gpus = int((config.get("params") or {}).get("gpus") or 0)
         try:
-            self._runner.check(gpus)
+            need = Need.of(config.get("params") or {})
+            self._runner.check(need)
         except InvalidArgument as e:
             raise e.under("config") from e
         max_runtime = document.get("max_runtime")
@@ -140,7 +141,8 @@ class Jobs:
             "namespace": namespace,
             "target": target,
             "config": config,
-            "gpus": gpus,
+            "gpus": need.gpus,
+            "gpu_memory": need.memory_mib,
             "max_runtime": max_runtime,
             "priority": priority,
             **{k: document.get(k) for k in ("description", "project")},

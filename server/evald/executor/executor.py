@@ -11,6 +11,8 @@ from typing import Protocol
 import structlog
 
 from evald.domain.attempts import Claim, JobQueue
+from evald.domain.devices import Need
+from evald.domain.fleet import FleetStore, Server
 from evald.domain.states import JobStatus
 from evald.errors import EvaldError
 from evald.executor.attempt import Attempt
@@ -32,9 +34,9 @@ class MakeAttempt(Protocol):
 class Executor:
     """Places waiting jobs on free slots and GPUs, each in its turn, and runs them.
 
-    One thread places, so that a slot and the GPUs of a job are taken together; one keeps: it renews
-    the leases at a third of their time, ends attempts that were cancelled, overtaken or ran too
-    long, and rescues jobs of workers that died.
+    One thread places, so that a slot and the GPUs of a job are taken together; one keeps: it ends
+    attempts that were cancelled, overtaken or ran too long, and at each third of a lease it renews
+    the leases, says that this server is alive, and rescues jobs of servers that died.
     """
 
     def __init__(
@@ -43,21 +45,20 @@ class Executor:
         gpus: Gpus,
         make_attempt: MakeAttempt,
         files_url: Callable[[str], str],
+        fleet: FleetStore,
         *,
-        worker: str,
-        slots: int,
+        server: Server,
         lease_seconds: float,
-        cap: int = 0,
     ) -> None:
-        """`cap` is how many jobs of one namespace may run at once, 0 any number."""
+        """`server` is this one, as others see it."""
         self._queue = queue
         self._gpus = gpus
         self._make_attempt = make_attempt
         self._files_url = files_url
-        self._worker = worker
-        self._slots = slots
-        self._cap = cap
-        self._turns = Turns(gpus.lease, cap=cap)
+        self._fleet = fleet
+        self._server = server
+        self._worker = server.id
+        self._turns = Turns(gpus, cap=server.namespace_slots)
         self._lease_seconds = lease_seconds
         self._attempts: dict[str, Attempt] = {}
         self._lock = Lock()
@@ -65,21 +66,24 @@ class Executor:
         self._closing = Event()
         self._ended = Event()
         self._done = Event()
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="attempt")
+        self._pool = ThreadPoolExecutor(server.slots, thread_name_prefix="attempt")
         self._placer = Thread(target=self._place_forever, name="placer", daemon=True)
         self._keeper = Thread(target=self._keep_forever, name="keeper", daemon=True)
 
     def start(self) -> None:
         """Takes up what this worker held when it died, and begins to place jobs."""
+        self._fleet.renew(self._server, seconds=self._lease_seconds)
         rescued = self._queue.rescue(worker=self._worker)
         if rescued:
             log.info("jobs rescued", jobs=rescued)
         self._placer.start()
         self._keeper.start()
 
-    def check(self, gpus: int) -> None:
-        """Raises InvalidArgument when a job can never get so many GPUs here."""
-        self._gpus.check(gpus)
+    def check(self, need: Need) -> None:
+        """Raises InvalidArgument when no server could ever lease these GPUs."""
+        if not need.fits(self._gpus.devices):
+            others = (s.devices for s in self._fleet.servers() if s.id != self._server.id)
+            need.check([self._gpus.devices, *others])
 
     def wake(self) -> None:
         """There is something new in the queue."""
@@ -112,6 +116,13 @@ class Executor:
         self._done.set()
         if self._keeper.ident is not None:
             self._keeper.join()
+            self._leave()
+
+    def _leave(self) -> None:
+        try:
+            self._fleet.leave(self._server.id)
+        except EvaldError as e:
+            log.warning("the database does not know that this server ends", cause=e.message)
 
     def _place_forever(self) -> None:
         while not self._closing.is_set():
@@ -128,9 +139,10 @@ class Executor:
         waiting = self._queue.waiting()
         if not waiting:
             return
-        running = self._queue.running() if self._cap else {}
+        running = self._queue.running() if self._server.namespace_slots else {}
+        slots = self._server.slots - len(self._attempts)
         begun = set()
-        for job, lease in self._turns.take(waiting, running, self._slots - len(self._attempts)):
+        for job, lease in self._turns.take(waiting, running, slots):
             self._begin(job.job_id, lease)
             begun.add(job.job_id)
             if self._closing.is_set():
@@ -185,9 +197,11 @@ class Executor:
             for attempt in attempts:
                 if now > attempt.deadline:
                     attempt.stop("deadline")
-            if now - renewed < self._lease_seconds / 3:
-                continue
             try:
+                if attempts:
+                    self._heed()
+                if now - renewed < self._lease_seconds / 3:
+                    continue
                 self._keep(attempts)
                 renewed = now
             except EvaldError as e:
@@ -195,15 +209,18 @@ class Executor:
             except Exception as e:
                 log.error("keeping failed", exc_info=e)
 
+    def _heed(self) -> None:
+        """Ends attempts whose jobs were cancelled, which may have happened on another server."""
+        for job_id in self._queue.cancelling(self._worker):
+            self.cancel(job_id)
+
     def _keep(self, attempts: list[Attempt]) -> None:
         fences = [attempt.fence for attempt in attempts]
         held = self._queue.renew(fences, lease_seconds=self._lease_seconds)
         for attempt in attempts:
-            match held.get(attempt.job_id):
-                case None:
-                    attempt.stop("lost")
-                case JobStatus.CANCELLING:
-                    attempt.stop("cancelled")
+            if attempt.job_id not in held:
+                attempt.stop("lost")
+        self._fleet.renew(self._server, seconds=self._lease_seconds)
         if rescued := self._queue.rescue():
             log.info("jobs rescued", jobs=rescued)
             self._news.set()

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 
 import pynvml
 
+from evald.domain.devices import GIB, Accounts, Device, Need
 from evald.errors import InvalidArgument
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One GPU. A simulated one exists only in the accounts: children are told its index."""
-
-    index: int
-    uuid: str
-    name: str
-    memory_mib: int
-    simulated: bool = False
-
-    @property
-    def visible(self) -> str:
-        """How CUDA_VISIBLE_DEVICES names it. A UUID means the same device in every process, while
-        an index depends on CUDA_DEVICE_ORDER and on what an outer CUDA_VISIBLE_DEVICES hides."""
-        return str(self.index) if self.simulated else self.uuid
 
 
 class Lease:
     """Devices that one attempt holds until `release`, or until its `with` block ends."""
 
-    def __init__(self, gpus: Gpus, devices: Sequence[Device]) -> None:
+    def __init__(self, gpus: Gpus, devices: Sequence[Device], need: Need) -> None:
         self.devices = tuple(devices)
+        self.need = need
         self._gpus = gpus
 
     @property
@@ -59,15 +44,16 @@ class Lease:
 
 
 class Gpus:
-    """The GPUs that jobs may use, leased all or nothing, lowest index first.
+    """The GPUs that jobs may use, leased all or nothing.
 
-    `choice` is `auto` (what NVML finds, within an outer CUDA_VISIBLE_DEVICES), `none`, or a number
-    of simulated devices.
+    `choice` is `auto` (what NVML finds, within an outer CUDA_VISIBLE_DEVICES), `none`, a number of
+    simulated devices, or a number and the GiB of each, such as `4x24`.
     """
 
-    def __init__(self, choice: str = "auto") -> None:
+    def __init__(self, choice: str = "auto", *, sharing: bool = False) -> None:
         self.devices: tuple[Device, ...] = _choose(choice)
-        self._free = list(self.devices)
+        self.sharing = sharing
+        self._accounts = Accounts(self.devices, sharing=sharing)
         self._leases: set[Lease] = set()
         self._lock = Lock()
 
@@ -75,15 +61,17 @@ class Gpus:
     def free(self) -> int:
         """Devices that nobody holds."""
         with self._lock:
-            return len(self._free)
+            return sum(map(self._accounts.is_idle, self.devices))
 
-    def lease(self, n: int) -> Lease | None:
-        """The `n` free devices of lowest index, or None while fewer are free."""
+    def lease(self, need: Need) -> Lease | None:
+        """The devices that a need fits best, or None while too few have room for it."""
         with self._lock:
-            if n > len(self._free):
+            fitting = self._accounts.fitting(need)
+            if len(fitting) < need.gpus:
                 return None
-            lease = Lease(self, self._free[:n])
-            del self._free[:n]
+            devices = sorted(fitting[: need.gpus], key=lambda device: device.index)
+            self._accounts.take(devices, need)
+            lease = Lease(self, devices, need)
             self._leases.add(lease)
             return lease
 
@@ -92,16 +80,7 @@ class Gpus:
         with self._lock:
             if lease in self._leases:
                 self._leases.remove(lease)
-                self._free = sorted([*self._free, *lease.devices], key=lambda d: d.index)
-
-    def check(self, n: int) -> None:
-        """Raises InvalidArgument when `n` devices could never be had here."""
-        if n > len(self.devices):
-            raise InvalidArgument.of(
-                "params.gpus",
-                f"{n} GPUs are asked for, and this server has {len(self.devices)}: ask for fewer, "
-                "or let EVALD_GPUS simulate some",
-            )
+                self._accounts.give_back(lease.devices, lease.need)
 
 
 def _choose(choice: str) -> tuple[Device, ...]:
@@ -109,13 +88,16 @@ def _choose(choice: str) -> tuple[Device, ...]:
         return ()
     if choice == "auto":
         return within(discover(), os.environ.get("CUDA_VISIBLE_DEVICES"))
-    try:
-        count = int(choice)
-    except ValueError:
-        count = -1
-    if count < 0:
-        raise InvalidArgument.of("gpus", f"{choice!r} is neither auto, none nor a number of GPUs")
-    return tuple(Device(i, f"simulated-{i}", "simulated", 0, simulated=True) for i in range(count))
+    simulated = re.fullmatch(r"(\d{1,4})(?:x(\d{1,6}))?", choice)
+    if simulated is None:
+        raise InvalidArgument.of(
+            "EVALD_GPUS",
+            f"{choice!r} is neither auto, none, a number of GPUs, nor a number and GiB as 4x24",
+        )
+    count, memory = (int(number or 0) for number in simulated.groups())
+    return tuple(
+        Device(i, f"simulated-{i}", "simulated", memory * GIB, simulated=True) for i in range(count)
+    )
 
 
 def discover() -> tuple[Device, ...]:

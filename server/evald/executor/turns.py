@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from evald.domain.attempts import Waiting
-from evald.executor.gpus import Lease
+from evald.executor.gpus import Gpus, Lease
 
 MAX_PASSES = 16
 """Jobs that may start before one that came earlier and waits for GPUs."""
@@ -15,11 +15,12 @@ MAX_PASSES = 16
 class Turns:
     """First come, first served, with two exceptions: a job that finds too few GPUs free lets others
     pass, until so many have passed it that the GPUs are kept for it; and a namespace that runs as
-    many jobs as it may, `cap`, waits without keeping anybody. 0 is no cap.
+    many jobs as it may, `cap`, waits without keeping anybody. 0 is no cap. Nor does anybody wait
+    here for a job that only another server has the GPUs for.
     """
 
-    def __init__(self, lease: Callable[[int], Lease | None], *, cap: int) -> None:
-        self._lease = lease
+    def __init__(self, gpus: Gpus, *, cap: int) -> None:
+        self._gpus = gpus
         self._cap = cap
         self._passed: Counter[str] = Counter()
 
@@ -37,12 +38,14 @@ class Turns:
                 return
             if self._cap and counts[job.namespace] >= self._cap:
                 continue
-            kept = job.gpus > 0 and any(self._passed[other] >= MAX_PASSES for other in behind)
-            lease = None if kept else self._lease(job.gpus)
+            if not job.need.fits(self._gpus.devices):
+                continue
+            kept = job.need.gpus > 0 and any(self._passed[o] >= MAX_PASSES for o in behind)
+            lease = None if kept else self._gpus.lease(job.need)
             if lease is None:
                 behind.append(job.job_id)
                 continue
-            if job.gpus:
+            if job.need.gpus:
                 self._passed.update(behind)
             counts[job.namespace] += 1
             slots -= 1

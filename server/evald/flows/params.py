@@ -35,6 +35,7 @@ class EvaluationParams(BaseModel):
     stop: list[str] = Field(default=[])
     extra: dict[str, Any] = Field(default={})
     gpus: int = Field(0, ge=0)
+    gpu_memory: float | None = Field(None, gt=0)
 
     @field_validator("stop", mode="before")
     @classmethod

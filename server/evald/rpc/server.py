@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from evald.domain.entities import Entities
+from evald.domain.fleet import Fleet
 from evald.domain.jobs import Jobs
 from evald.domain.live import LiveEvaluations
 from evald.domain.results import Results
@@ -22,6 +23,7 @@ from evald.errors import Unavailable
 from evald.rpc.access import Gate
 from evald.rpc.downloads import Downloads
 from evald.rpc.entities import ConfigServicer, TargetServicer
+from evald.rpc.executor import ExecutorServicer
 from evald.rpc.interceptor import CallInterceptor
 from evald.rpc.jobs import Files, JobServicer
 from evald.rpc.lane import Lane
@@ -30,6 +32,8 @@ from evald.settings import Settings
 from evaluation.v1 import (
     config_service_pb2,
     config_service_pb2_grpc,
+    executor_service_pb2,
+    executor_service_pb2_grpc,
     job_service_pb2,
     job_service_pb2_grpc,
     result_service_pb2,
@@ -67,6 +71,7 @@ class Server:
         files: Files,
         watches: Watches,
         live: LiveEvaluations,
+        fleet: Fleet,
         *,
         gate: Gate,
     ) -> None:
@@ -118,6 +123,11 @@ class Server:
                 result_service_pb2.DESCRIPTOR,
                 result_service_pb2_grpc.add_ResultServiceServicer_to_server,
                 ResultServicer(results),
+            ),
+            (
+                executor_service_pb2.DESCRIPTOR,
+                executor_service_pb2_grpc.add_ExecutorServiceServicer_to_server,
+                ExecutorServicer(fleet),
             ),
             (
                 health_pb2.DESCRIPTOR,

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from evald.domain.documents import write_time
 from evald.domain.watch import Look
 from evald.store.engine import Database
 from evald.store.jobs import SLIM, find, history
-from evald.store.tables import JobRow, write_time
+from evald.store.tables import JobRow
 
 BATCH = 500
 """Jobs in one query."""

@@ -11,9 +11,10 @@ from sqlmodel import col
 
 from evald.domain import ids
 from evald.domain.access import caller
+from evald.domain.documents import write_time
 from evald.domain.references import parse_reference
 from evald.store.members import member
-from evald.store.tables import Entity, write_time
+from evald.store.tables import Entity
 from evald.store.times import Span, parse_time
 
 Condition = ColumnElement[bool]

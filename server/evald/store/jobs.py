@@ -9,6 +9,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from evald.domain.access import caller
+from evald.domain.documents import write_time
 from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import FINAL, MESSAGES, JobStatus, step
@@ -16,7 +17,7 @@ from evald.errors import Conflict, NotFound
 from evald.store.engine import Database
 from evald.store.pages import Pages
 from evald.store.requests import add_once
-from evald.store.tables import Document, JobEventRow, JobRow, now, write_time
+from evald.store.tables import Document, JobEventRow, JobRow, now
 
 SLIM = (defer(JobRow.target), defer(JobRow.config))
 """Leaves out what may be megabytes of rows, for those who look at a job's state only."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -21,6 +23,17 @@ def migrate(database: Database) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"select pg_advisory_xact_lock({LOCK_KEY})"))
         command.upgrade(config(connection), "head")
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database of the newest schema, as long as the block lasts. Raises Unavailable."""
+    database = Database(url, pool_size=1)
+    try:
+        migrate(database)
+        yield database
+    finally:
+        database.close()
 
 
 def config(connection: Connection) -> Config:

@@ -13,12 +13,13 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session, col
 
+from evald.domain.documents import write_time
 from evald.domain.listing import ListQuery, Page, Place
 from evald.errors import InvalidArgument
 from evald.store import filters, search
 from evald.store.engine import UtcDateTime
 from evald.store.members import headed
-from evald.store.tables import Document, Entity, JobRow, TargetRow, write_time
+from evald.store.tables import Document, Entity, JobRow, TargetRow
 
 COUNT_BOUND = 10_000
 """Rows that are counted for each page. How many there are beyond is counted now and then."""

@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 
 from evald.domain import ids
 from evald.domain.attempts import Claim, Fence, Waiting
+from evald.domain.devices import Need
 from evald.domain.states import HELD, LAUNCH_FAILED, WAITING, JobStatus
 from evald.errors import LeaseLost
 from evald.store.engine import Database, epoch
@@ -23,6 +24,9 @@ from evald.store.tables import JobRow, ResultRow
 
 RETRY_SECONDS = 2.0
 """Wait before the second attempt; doubled for each further one."""
+
+IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
+"""Whose turn it is: those of a higher priority first, then the oldest."""
 
 
 class Queue:
@@ -36,12 +40,15 @@ class Queue:
         """Jobs that may start now: those of a higher priority first, then the oldest."""
         with self._database.read() as session:
             rows = session.execute(
-                select(JobRow.id, JobRow.status, JobRow.gpus, JobRow.namespace)
+                select(JobRow.id, JobRow.status, JobRow.gpus, JobRow.gpu_memory, JobRow.namespace)
                 .where(col(JobRow.status).in_(WAITING), col(JobRow.not_before) <= epoch())
-                .order_by(col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
+                .order_by(*IN_TURN)
                 .limit(limit)
             )
-            return [Waiting(*row) for row in rows]
+            return [
+                Waiting(job_id, status, Need(gpus, memory), namespace)
+                for job_id, status, gpus, memory, namespace in rows
+            ]
 
     def running(self) -> dict[str, int]:
         """How many jobs of each namespace run, on any worker."""
@@ -118,6 +125,16 @@ class Queue:
             session.execute(update(JobRow).where(*held).values(lease_until=epoch() + lease_seconds))
             rows = session.execute(select(JobRow.id, JobRow.status).where(*held))
             return {job_id: JobStatus(status) for job_id, status in rows}
+
+    def cancelling(self, worker: str) -> list[str]:
+        """Jobs that a worker holds and whose end was asked for."""
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(JobRow.id).where(
+                    JobRow.status == JobStatus.CANCELLING, JobRow.worker == worker
+                )
+            )
+            return list(rows)
 
     def finish(
         self,

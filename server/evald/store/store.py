@@ -6,6 +6,7 @@ from evald.settings import Settings
 from evald.store.engine import Database
 from evald.store.entities import EntityStore
 from evald.store.events import EventStore
+from evald.store.fleet import FleetStore
 from evald.store.jobs import JobStore
 from evald.store.migrate import migrate
 from evald.store.queue import Queue
@@ -30,6 +31,7 @@ class Store:
         self.events = EventStore(self.database)
         self.results = ResultStore(self.database)
         self.queue = Queue(self.database, max_attempts=settings.max_attempts)
+        self.fleet = FleetStore(self.database)
         self.samples = SampleStore(self.database)
         self.tokens = TokenStore(self.database)
 

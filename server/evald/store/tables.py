@@ -9,6 +9,7 @@ from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Text, U
 from sqlmodel import Field, SQLModel
 
 from evald.domain import ids
+from evald.domain.documents import write_time
 from evald.domain.states import JobStatus
 from evald.store.engine import UtcDateTime
 
@@ -17,11 +18,6 @@ Document = dict[str, Any]
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def write_time(moment: datetime) -> str:
-    """A time as documents hold it: naive UTC with microseconds."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def json_column(*, nullable: bool = True) -> Any:
@@ -161,6 +157,7 @@ class JobRow(Entity, table=True):
     max_runtime: int | None = None
     priority: int = 0
     gpus: int = 0
+    gpu_memory: int = 0  # MiB of each; 0 for any
     revision: int = 0
     # the lease of the attempt that holds the job
     attempt: int = 0
@@ -289,3 +286,20 @@ class TokenRow(SQLModel, table=True):
     created_at: datetime = time_column()
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ServerRow(SQLModel, table=True):
+    """A server that claims jobs. `seen_at` and `seen_until` are by the database's clock, in seconds
+    since 1970; one that was not seen until then is dead."""
+
+    __tablename__ = "server"
+
+    id: str = Field(primary_key=True)
+    host: str
+    slots: int
+    namespace_slots: int
+    gpu_sharing: bool
+    devices: Any = json_column(nullable=False)
+    started_at: datetime = time_column()
+    seen_at: float
+    seen_until: float
