@@ -82,6 +82,14 @@ class Asker:
         reply = await self._client.ask(self.request(context))
         return {"output_text": self._answer(reply.text), "response": reply.response}
 
+    async def text(
+        self, context: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> str:
+        """The text of the model's answer to what is no row of a task. `defaults` go into the
+        request where nothing else says so. Raises EvaluationError."""
+        reply = await self._client.ask({**(defaults or {}), **self.request(context)})
+        return self._answer(reply.text)
+
     def request(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """What is sent for a row. Raises EvaluationError of kind `template`."""
         given = self._template.value(context)

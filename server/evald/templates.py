@@ -51,6 +51,10 @@ class Templates:
         """Compiles what is at `place`."""
         return Templates(place, self._sandbox)
 
+    def within(self, sandbox: Sandbox) -> Templates:
+        """Compiles for another sandbox."""
+        return Templates(self._place, sandbox)
+
     def compile(self, source: Any, field: str) -> Template:
         """Raises InvalidArgument naming the field, and the line where a text is malformed."""
         place = f"{self._place}.{field}" if self._place else field

@@ -20,9 +20,11 @@ from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.metrics.metric import Metric, Scored
 from evald.metrics.number_check import number_text
 from evald.templates import Templates
+from tests.metrics.conftest import Judge
 from tests.metrics.test_tool_calling import replied
 
 IDEAL = "{{ item.ideal }}"
+RATING = {"type": "regex", "pattern": r"RATING:\s*(\d+)"}
 
 GOLDEN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, float]]] = {
     # type: params, row (`answer` is the model's), values
@@ -42,6 +44,15 @@ GOLDEN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, float]]] = {
         {"em": 1.0},
     ),
     "f1": ({"ground_truth": IDEAL}, {"ideal": "blue whale", "answer": "a blue fish"}, {"f1": 0.5}),
+    "llm-judge": (
+        {
+            "model": "judge",
+            "template": "Rate {{ answer }} against {{ item.ideal }}.",
+            "scores": {"similarity": {"type": "int", "parser": RATING}},
+        },
+        {"ideal": "Paris", "answer": "It is Paris."},
+        {"similarity": 8.0},
+    ),
     "number-check": (
         {"check": ["absolute difference", IDEAL, "{{ sample.output_text }}", "epsilon", 1]},
         {"ideal": 41, "answer": "It is 42."},
@@ -77,11 +88,12 @@ Score = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize("kind", registry.metrics().names())
-def test_golden_case(score: Score, kind: str) -> None:
+def test_golden_case(score: Score, judge: Judge, kind: str) -> None:
     if registry.metrics()[kind].__module__.partition(".")[0] != "evald":
         pytest.skip("a plugin brings its own tests")
     assert kind in GOLDEN, f"give {kind} a golden case in GOLDEN"
     params, row, values = GOLDEN[kind]
+    judge.replies = ["It says the same. RATING: 8"]
     scores = score(kind, params, row)
     assert {name: s["value"] for name, s in scores.items()} == pytest.approx(values, abs=1e-9)
 

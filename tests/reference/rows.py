@@ -202,7 +202,6 @@ RULES = {
 ROWS = {**ENDPOINTS, **LISTS, **ERRORS, **SCHEMAS, **SEMANTICS, **CLIENTS, **RULES}
 
 LATER = {
-    "g data-flywheel judges": ("metrics", "llm-judge"),
     "g notebooks retriever": ("flows", "retriever"),
     "rule 8": ("flows", "retriever"),
 }

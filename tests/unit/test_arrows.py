@@ -27,7 +27,7 @@ ALLOWED = {
         "suggest",
         "errors",
     },
-    "metrics": {"metrics", "model", "templates", "suggest", "errors"},
+    "metrics": {"metrics", "model", "guard", "templates", "suggest", "errors"},
     "clients": {"clients", "errors", "settings"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does

@@ -1,8 +1,4 @@
-"""The data flywheel: evaluates models on what users asked them, and reads scores by name.
-
-Its judge and tool-calling metrics do not exist here yet; string checks stand in for them under the
-names that it gives them, and under the score's own name.
-"""
+"""The data flywheel: evaluates models on what users asked them, and reads scores by name."""
 
 from __future__ import annotations
 
@@ -23,7 +19,31 @@ from tests.service import Service
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 CALL = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": '{"q": "x"}'}}
 ANSWER = "{{ item.response.choices[0].message.content }}"
-CALLED = "choices[0].message.tool_calls[0].function.name"
+CALLS = "choices[0].message.tool_calls | tojson"
+
+
+def judge(endpoint: Endpoint, question: str, score: str) -> dict[str, Any]:
+    """A metric that asks a judge for a rating."""
+    api_endpoint = {"url": endpoint.url, "model_id": "judge", "api_key": "canary"}
+    rating = {"type": "int", "parser": {"type": "regex", "pattern": r"RATING:\s*(\d+)"}}
+    return {
+        "type": "llm-judge",
+        "params": {
+            "model": {"api_endpoint": api_endpoint},
+            "template": {
+                "messages": [
+                    {"role": "system", "content": "End in RATING: and a number."},
+                    {"role": "user", "content": question},
+                ]
+            },
+            "scores": {score: rating},
+        },
+    }
+
+
+def rated(request: Any) -> str:
+    """A judge that finds everything good."""
+    return f"I read {len(request['messages'][1]['content'])} letters.\nRATING: 9"
 
 
 class Flywheel:
@@ -102,7 +122,7 @@ def records(folder: Path, message: dict[str, Any]) -> Path:
 
 
 def config(
-    task: str, dataset: dict[str, Any], metrics: dict[str, list[str]], **template: str
+    task: str, dataset: dict[str, Any], metrics: dict[str, Any], **template: str
 ) -> dict[str, Any]:
     messages = "{{ item.request.messages | tojson }}"
     return {
@@ -112,16 +132,15 @@ def config(
                 "type": "chat-completion",
                 "dataset": dataset,
                 "params": {"template": {"messages": messages, **template}},
-                "metrics": {
-                    name: {"type": "string-check", "params": {"check": check}}
-                    for name, check in metrics.items()
-                },
+                "metrics": metrics,
             }
         },
     }
 
 
-@pytest.mark.reference("g data-flywheel", "rule 1", "rule 2", "rule 4", "rule 5")
+@pytest.mark.reference(
+    "g data-flywheel", "g data-flywheel judges", "rule 1", "rule 2", "rule 4", "rule 5"
+)
 @pytest.mark.parametrize("by_name", [True, False])
 def test_a_chat_workload(
     service: Service, inference: Endpoint, tmp_path: Path, by_name: bool
@@ -131,17 +150,22 @@ def test_a_chat_workload(
     name = fresh()
     put(service, f"{name}/flywheel", records(tmp_path, message))
     dataset = {"files_url": f"hf://datasets/{name}/flywheel/eval_data.jsonl", "limit": 3}
-    check = ["{{ sample.output_text }}", "contains", ANSWER]
+    question = f"Is {{{{ sample.output_text }}}} as good as {ANSWER}?"
     model: Any = f"meta/{name}"
     if not by_name:
         url = f"{inference.url}/chat/completions"
         model = {"api_endpoint": {"url": url, "model_id": model, "api_key": "canary"}}
 
-    job_id = flywheel.launch(config("llm-as-judge", dataset, {"llm-judge": check}), model)
-    progress = flywheel.wait(job_id)
+    with Endpoint(reply=rated) as endpoint:
+        metrics = {"llm-judge": judge(endpoint, question, "similarity")}
+        job_id = flywheel.launch(config("llm-as-judge", dataset, metrics), model)
+        progress = flywheel.wait(job_id)
+        read = [request.body["messages"][1]["content"] for request in endpoint.requests]
     assert progress == sorted(progress)
     scores = flywheel.results(job_id)["tasks"]["llm-as-judge"]["metrics"]["llm-judge"]["scores"]
-    assert scores["string-check"]["value"] == 1.0
+    assert scores["similarity"]["value"] == 9.0
+    assert len(read) == 3
+    assert all(question.endswith(" as good as Please.?") for question in read)
 
     samples = flywheel.download(job_id, tmp_path / "unpacked")["llm-as-judge"]
     assert len(samples) == 3
@@ -151,7 +175,8 @@ def test_a_chat_workload(
         assert sample["sample"]["response"]["usage"]["total_tokens"] >= 1
         assert sample["sample"]["response"]["model"]
         for metric in sample["metrics"].values():
-            assert {"value": 1.0, "stats": None} in metric["scores"].values()
+            assert {"value": 9.0, "stats": None} in metric["scores"].values()
+        assert sample["sample"]["notes"]["llm-judge"][0].endswith("RATING: 9")
     flywheel.delete(job_id)
 
     asked = [r.body for r in inference.requests if r.body["model"] == f"meta/{name}"]
@@ -160,15 +185,20 @@ def test_a_chat_workload(
     assert all("tools" not in body for body in asked)
 
 
-@pytest.mark.reference("g data-flywheel")
+@pytest.mark.reference("g data-flywheel", "g data-flywheel judges")
 def test_a_tool_calling_workload(service: Service, tmp_path: Path) -> None:
     flywheel = Flywheel(service.rest)
     message = {"role": "assistant", "content": None, "tool_calls": [CALL]}
     name = fresh()
     put(service, f"{name}/flywheel", records(tmp_path, message))
     dataset = {"files_url": f"hf://datasets/{name}/flywheel/eval_data.jsonl"}
-    check = [f"{{{{ sample.response.{CALLED} }}}}", "equals", f"{{{{ item.response.{CALLED} }}}}"]
-    metrics = {"tool-calling-accuracy": check, "correctness": check}
+    accuracy = {
+        "type": "tool-calling",
+        "params": {
+            "tool_calls_ground_truth": f"{{{{ item.response.{CALLS} }}}}",
+            "model": {"api_endpoint": {"url": "http://unused/v1", "model_id": "m"}},
+        },
+    }
     template = {"tools": "{{ item.request.tools | tojson }}", "tool_choice": "required"}
 
     def call_tool(request: Any) -> dict[str, Any]:
@@ -176,15 +206,22 @@ def test_a_tool_calling_workload(service: Service, tmp_path: Path) -> None:
         reply["choices"][0]["message"] |= {"content": None, "tool_calls": [CALL]}
         return reply
 
-    with Endpoint(reply=call_tool) as endpoint:
+    with Endpoint(reply=call_tool) as endpoint, Endpoint(reply=rated) as rater:
+        question = f"{{{{ sample.response.{CALLS} }}}} for {{{{ item.response.{CALLS} }}}}?"
+        metrics = {
+            "tool-calling-accuracy": accuracy,
+            "correctness": judge(rater, question, "rating"),
+        }
         model = {"api_endpoint": {"url": endpoint.url, "model_id": "m", "api_key": "canary"}}
         wanted = config("custom-tool-calling", dataset, metrics, **template)
         job_id = flywheel.launch(wanted, model)
         flywheel.wait(job_id)
         bodies = [request.body for request in endpoint.requests]
     task = flywheel.results(job_id)["tasks"]["custom-tool-calling"]
-    for metric in ("tool-calling-accuracy", "correctness"):
-        assert task["metrics"][metric]["scores"]["string-check"]["value"] == 1.0
+    accuracies = task["metrics"]["tool-calling-accuracy"]["scores"]
+    assert accuracies["function_name_accuracy"]["value"] == 1.0
+    assert accuracies["function_name_and_args_accuracy"]["value"] == 1.0
+    assert task["metrics"]["correctness"]["scores"]["rating"]["value"] == 9.0
     assert [(body["tools"], body["tool_choice"]) for body in bodies] == [([TOOL], "required")] * 5
     flywheel.delete(job_id)
 
@@ -193,8 +230,9 @@ def test_a_tool_calling_workload(service: Service, tmp_path: Path) -> None:
 def test_a_job_that_fails_raises(service: Service) -> None:
     flywheel = Flywheel(service.rest)
     dataset = {"files_url": "hf://datasets/no/such/eval_data.jsonl"}
-    check = ["{{ sample.output_text }}", "contains", ANSWER]
-    job_id = flywheel.launch(config("llm-as-judge", dataset, {"llm-judge": check}), "meta/any")
+    check = {"check": ["{{ sample.output_text }}", "contains", ANSWER]}
+    metrics = {"llm-judge": {"type": "string-check", "params": check}}
+    job_id = flywheel.launch(config("llm-as-judge", dataset, metrics), "meta/any")
     with pytest.raises(RuntimeError, match=r"failed / .*'message': 'Job failed"):
         flywheel.wait(job_id)
     flywheel.delete(job_id)
