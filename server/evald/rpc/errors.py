@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import grpc
@@ -39,12 +40,18 @@ TABLE: dict[type[Exception], Answer] = {
     errors.EvaluationError: Answer(grpc.StatusCode.INVALID_ARGUMENT, "EVALUATION_ERROR", 422),
 }
 
+MESSAGE_BYTES = 1000
+FIELD_BYTES = 500
+VIOLATIONS_BYTES = 2500
+"""What a status holds at most: it travels in headers, of which clients take 8 KiB."""
+
 UNEXPECTED = Answer(grpc.StatusCode.INTERNAL, "INTERNAL", 500)
 UNEXPECTED_MESSAGE = "evald failed to answer; its log has the cause under this request id"
 
 
 def to_status(error: Exception) -> status_pb2.Status:
-    """The rich status of an error. What is not in the table says nothing of its cause."""
+    """The rich status of an error. What is not in the table says nothing of its cause; what is too
+    long is cut."""
     answer = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), UNEXPECTED)
     message = error.message if isinstance(error, errors.EvaldError) else UNEXPECTED_MESSAGE
     details: list[Message] = [
@@ -53,17 +60,39 @@ def to_status(error: Exception) -> status_pb2.Status:
         )
     ]
     if isinstance(error, errors.InvalidArgument) and error.violations:
-        bad = error_details_pb2.BadRequest()
-        for violation in error.violations:
-            bad.field_violations.add(field=violation.field, description=violation.message)
-        details.append(bad)
+        details.append(_bad_request(error.violations))
     if answer.retry_seconds is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(int(answer.retry_seconds * 1000))
         details.append(retry)
     return status_pb2.Status(
-        code=code_pb2.Code.Value(answer.code.name), message=message, details=map(_pack, details)
+        code=code_pb2.Code.Value(answer.code.name),
+        message=_cut(message, MESSAGE_BYTES),
+        details=map(_pack, details),
     )
+
+
+def _bad_request(violations: Iterable[errors.Violation]) -> error_details_pb2.BadRequest:
+    """As many violations as there is room for."""
+    bad = error_details_pb2.BadRequest()
+    for violation in violations:
+        bad.field_violations.add(
+            field=_cut(violation.field, FIELD_BYTES),
+            description=_cut(violation.message, MESSAGE_BYTES),
+        )
+        if bad.ByteSize() > VIOLATIONS_BYTES:
+            del bad.field_violations[-1]
+            break
+    return bad
+
+
+def _cut(text: str, size: int) -> str:
+    """The beginning of a text, in at most `size` bytes of UTF-8; half a surrogate pair, which has
+    no UTF-8, becomes a question mark."""
+    data = text.encode(errors="replace")
+    if len(data) > size:
+        return data[: size - 3].decode(errors="ignore") + "…"
+    return data.decode()
 
 
 def _pack(detail: Message) -> any_pb2.Any:
