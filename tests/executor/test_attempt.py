@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Lock
@@ -15,16 +17,16 @@ import pytest
 
 from evald.domain import ids
 from evald.domain.attempts import Claim
-from evald.domain.devices import Need
+from evald.domain.devices import GIB, Need
 from evald.domain.documents import Maker
-from evald.domain.fleet import Server
+from evald.domain.fleet import Fleet, Server
 from evald.domain.states import FINAL
 from evald.errors import EvaluationError, InvalidArgument, ResourceExhausted
 from evald.executor import events
 from evald.executor.attempt import Attempt
 from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.executor import Executor
-from evald.executor.gpus import Gpus
+from evald.executor.gpus import Gpus, discover, within
 from evald.executor.output import Output
 from evald.settings import Settings
 from evald.store.store import Store
@@ -159,6 +161,9 @@ class Bench:
         )
         self.executor.wake()
         return job["id"]
+
+    def describe(self) -> dict[str, Any]:
+        return Fleet(self.store.fleet).describe()
 
     def await_status(self, job_id: str, *statuses: str) -> dict[str, Any]:
         deadline = time.monotonic() + 20
@@ -365,16 +370,57 @@ def test_server_that_died_takes_up_its_jobs_when_it_starts(bench: Callable[..., 
     b.await_status(job_id, "completed")
 
 
-def test_jobs_on_one_gpu_run_one_after_the_other(bench: Callable[..., Bench]) -> None:
-    b = bench(hang, gpus="1")
-    first, second = b.create(gpus=1), b.create(gpus=1)
+REAL = within(discover(), os.environ.get("CUDA_VISIBLE_DEVICES"))[:1]
+
+
+@pytest.fixture(params=["1x80", *REAL], ids=lambda p: p if isinstance(p, str) else "real")
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """EVALD_GPUS for one GPU: a simulated one, and where there is one a real one."""
+    if isinstance(request.param, str):
+        return request.param
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", request.param.uuid)
+    return "auto"
+
+
+def test_jobs_on_one_gpu_run_one_after_the_other(bench: Callable[..., Bench], gpu: str) -> None:
+    b = bench(hang, gpus=gpu)
+    [device] = b.gpus.devices
+    first, second = b.create(gpus=1, gpu_memory=1), b.create(gpus=1, gpu_memory=1)
     b.await_status(first, "running")
     assert b.await_status(second, "pending")["status_details"]["message"] == "Job is pending"
+    [queued] = b.describe()["queue"]
+    assert (queued["job"], queued["reason"]) == (second, "needs 1 GPU of 1 GiB, 0 free")
     b.store.jobs.cancel(first)
     b.executor.cancel(first)
     b.await_status(second, "running")
-    assert [run.spec.devices for run in b.await_runs(2)] == [("0",), ("0",)]
+    assert [run.spec.devices for run in b.await_runs(2)] == [(device.visible,)] * 2
     assert b.history(second) == ["created", "pending", "running"]
+
+
+def test_jobs_share_a_gpu_that_has_room_for_both(bench: Callable[..., Bench], gpu: str) -> None:
+    b = bench(hang, gpus=gpu, gpu_sharing=True)
+    [device] = b.gpus.devices
+    half = device.memory_mib // 2 / GIB
+    jobs = [b.create(gpus=1, gpu_memory=half) for _ in range(2)]
+    for job_id in jobs:
+        b.await_status(job_id, "running")
+    third = b.create(gpus=1)
+    b.await_status(third, "pending")
+    assert [run.spec.devices for run in b.await_runs(2)] == [(device.visible,)] * 2
+    shown = b.describe()
+    assert [d["id"] for d in shown["devices"]] == [device.uuid]
+    assert shown["devices"][0]["free_memory"] == pytest.approx(0, abs=0.1)
+    assert {lease["job"] for lease in shown["leases"]} == set(jobs)
+    assert [lease["devices"] for lease in shown["leases"]] == [[device.uuid]] * 2
+    assert shown["queue"][0]["reason"] == "needs 1 GPU, 0 free"
+    for job_id in jobs:
+        b.store.jobs.cancel(job_id)
+    b.await_status(third, "running")
+
+
+def test_more_memory_than_a_gpu_has_is_refused(bench: Callable[..., Bench], gpu: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"params\.gpu_memory: .* the largest, .* has \d+"):
+        bench(hang, gpus=gpu).executor.check(Need(1, 2000 * GIB))
 
 
 def test_jobs_on_two_gpus_run_side_by_side_each_on_its_own(bench: Callable[..., Bench]) -> None:
@@ -391,6 +437,36 @@ def test_job_that_needs_no_gpu_passes_one_that_waits_for_it(bench: Callable[...,
     b.await_status(b.create(gpus=1), "running")
     b.await_status(b.create(gpus=1), "pending")
     b.await_status(b.create(), "running")
+
+
+def test_job_that_another_server_cancels_ends(bench: Callable[..., Bench]) -> None:
+    b = bench(hang)
+    job_id = b.create()
+    b.await_runs(1)
+    b.store.jobs.cancel(job_id)
+    b.await_status(job_id, "cancelled")
+
+
+def test_server_is_known_while_it_runs(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, gpus="1", lease_seconds=0.3)
+    [seen] = b.store.fleet.servers()
+    assert (seen.id, seen.devices) == ("w", b.gpus.devices)
+    deadline = time.monotonic() + 20
+    while b.store.fleet.servers() == [seen]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert [server.id for server in b.store.fleet.servers()] == ["w"]
+    b.executor.stop(0)
+    assert b.store.fleet.servers() == []
+
+
+def test_gpus_of_another_server_will_do(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, gpus="1")
+    other = replace(b.server("other"), devices=Gpus("4x80").devices)
+    b.store.fleet.renew(other, seconds=30)
+    b.executor.check(Need(4, 80 * GIB))
+    with pytest.raises(InvalidArgument, match="5 GPUs are asked for, and no server has more than"):
+        b.executor.check(Need(5))
 
 
 def test_more_gpus_than_there_are_is_refused(bench: Callable[..., Bench]) -> None:

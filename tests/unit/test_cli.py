@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from evald import __version__
 from evald.cli import main
+from evald.domain.fleet import Server
+from evald.executor.gpus import Gpus
+from evald.settings import Settings
+from evald.store.store import Store
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,3 +52,21 @@ def test_data_set_that_cannot_be_stored_says_why(
     with pytest.raises(SystemExit, match="2"):
         main(["datasets", "put", "--data-dir", str(tmp_path), *arguments])
     assert capsys.readouterr().err.startswith("evald: ")
+
+
+def test_gpus_of_servers_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["gpus", "--data-dir", str(tmp_path)])
+    assert capsys.readouterr().out == "no server runs\n0 jobs run, 0 wait\n"
+    store = Store(Settings(data_dir=tmp_path))
+    server = Server("box-1", "box", 4, 0, True, Gpus("1x24").devices, datetime.now(UTC))
+    store.fleet.renew(server, seconds=60)
+    store.close()
+    with pytest.raises(SystemExit, match="0"):
+        main(["gpus", "--data-dir", str(tmp_path)])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["box-1", "box", "4", "0", "1", "yes"] in lines
+    assert ["box-1", "0", "simulated", "24", "24", "-"] in lines
+    with pytest.raises(SystemExit, match="0"):
+        main(["gpus", "--json", "--data-dir", str(tmp_path)])
+    assert json.loads(capsys.readouterr().out)["devices"][0]["memory"] == 24.0

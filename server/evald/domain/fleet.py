@@ -187,7 +187,7 @@ def reason(
         return f"needs {job.need}, which no server has"
     caps = [server.namespace_slots for server in able]
     if all(0 < cap <= running for cap in caps):
-        return f"its namespace runs {running} jobs of {max(caps)} that it may run at once"
+        return f"its namespace runs {running} of {max(caps)} jobs that may run at once"
     if not any(free[server.id] > 0 for server in able):
         return f"all {sum(server.slots for server in able)} slots are taken"
     room = max(len(accounts[server.id].fitting(job.need)) for server in able if free[server.id] > 0)

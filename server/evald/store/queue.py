@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, false, or_, select, update
+from sqlalchemy import and_, false, func, or_, select, update
 from sqlalchemy.sql.functions import count
 from sqlmodel import Session, col
 
@@ -22,6 +22,9 @@ from evald.store.engine import Database, epoch
 from evald.store.jobs import SLIM, enter
 from evald.store.tables import JobRow, ResultRow
 
+SLOT_LOCK = 5170134
+"""Of the locks of PostgreSQL, the class of those on a namespace's slots."""
+
 RETRY_SECONDS = 2.0
 """Wait before the second attempt; doubled for each further one."""
 
@@ -32,9 +35,11 @@ IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
 class Queue:
     """The executor's side of the job table."""
 
-    def __init__(self, database: Database, *, max_attempts: int) -> None:
+    def __init__(self, database: Database, *, max_attempts: int, namespace_slots: int = 0) -> None:
+        """`namespace_slots` is how many jobs of one namespace may run at once, 0 any number."""
         self._database = database
         self._max_attempts = max_attempts
+        self._namespace_slots = namespace_slots
 
     def waiting(self, limit: int = 1000) -> list[Waiting]:
         """Jobs that may start now: those of a higher priority first, then the oldest."""
@@ -68,14 +73,15 @@ class Queue:
         lease_seconds: float,
         files_url: str,
     ) -> Claim | None:
-        """Takes a waiting job, or answers None when somebody else was faster."""
+        """Takes a waiting job, or answers None when somebody else was faster, or has taken the last
+        of its namespace's slots."""
         with self._database.write() as session:
             row = session.scalars(
                 select(JobRow)
                 .where(JobRow.id == job_id, col(JobRow.status).in_(WAITING))
                 .with_for_update(skip_locked=True)
             ).first()
-            if row is None:
+            if row is None or not self._has_slot(session, row.namespace):
                 return None
             row.attempt += 1
             row.worker = worker
@@ -101,6 +107,15 @@ class Queue:
                 row.config,
                 row.max_runtime,
             )
+
+    def _has_slot(self, session: Session, namespace: str) -> bool:
+        """Whether another job of a namespace may run. Who else asks waits for this transaction."""
+        if not self._namespace_slots:
+            return True
+        if not self._database.is_sqlite:
+            session.execute(select(func.pg_advisory_xact_lock(SLOT_LOCK, func.hashtext(namespace))))
+        taken = select(count()).where(JobRow.namespace == namespace, col(JobRow.status).in_(HELD))
+        return (session.scalar(taken) or 0) < self._namespace_slots
 
     def hold(self, job_ids: Sequence[str]) -> None:
         """Shows created jobs that no slot or GPU is free for as pending."""

@@ -30,7 +30,11 @@ class Store:
         self.jobs = JobStore(self.database)
         self.events = EventStore(self.database)
         self.results = ResultStore(self.database)
-        self.queue = Queue(self.database, max_attempts=settings.max_attempts)
+        self.queue = Queue(
+            self.database,
+            max_attempts=settings.max_attempts,
+            namespace_slots=settings.namespace_slots,
+        )
         self.fleet = FleetStore(self.database)
         self.samples = SampleStore(self.database)
         self.tokens = TokenStore(self.database)

@@ -1,0 +1,37 @@
+"""GetExecutor over a real gRPC channel."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from evald.domain.devices import Device
+from evald.domain.fleet import Server
+from evald.store.store import Store
+from evaluation.v1 import config_pb2, executor_service_pb2
+from tests.rpc.calls import Stubs, custom_config, new_job
+
+GPU = Device(0, "GPU-0", "a GPU", 80 * 1024)
+
+
+def test_servers_gpus_leases_and_queue(stubs: Stubs, store: Store) -> None:
+    params = config_pb2.EvaluationParams(gpus=1, gpu_memory=40.5)
+    jobs = []
+    for priority in (1, 0):
+        request = new_job(priority=priority)
+        request.job.inline_config.CopyFrom(custom_config(params=params))
+        jobs.append(stubs.jobs.CreateJob(request, timeout=10))
+    assert jobs[0].inline_config.params.gpu_memory == 40.5
+    store.fleet.renew(Server("a", "box", 2, 0, True, (GPU,), datetime.now(UTC)), seconds=30)
+    store.queue.claim(jobs[0].id, "a", devices=["GPU-0"], lease_seconds=30, files_url="x")
+
+    found = stubs.executor.GetExecutor(executor_service_pb2.GetExecutorRequest(), timeout=10)
+    [server], [device], [lease], [waits] = found.servers, found.devices, found.leases, found.queue
+    assert (server.id, server.host, server.slots, server.running) == ("a", "box", 2, 1)
+    assert server.gpu_sharing
+    assert server.seen_at.seconds > 0
+    assert (device.server, device.id, device.memory, device.free_memory) == ("a", "GPU-0", 80, 39.5)
+    assert (lease.job, lease.namespace, lease.server) == (jobs[0].id, "default", "a")
+    assert (list(lease.devices), lease.gpus, lease.gpu_memory) == (["GPU-0"], 1, 40.5)
+    assert (waits.position, waits.job, waits.gpus) == (1, jobs[1].id, 1)
+    assert waits.reason == "needs 1 GPU of 40.5 GiB, 0 free"
+    assert found.queue_size == 1
