@@ -84,6 +84,15 @@ def test_model(service: Service, tmp_path: Path) -> None:
     assert '"status":"completed"' in printed  # as the watch told
 
 
+def test_judges(service: Service, tmp_path: Path) -> None:
+    with Endpoint(reply="It is right. RATING: 5") as judge:
+        live = json.loads(run("Judges", service, tmp_path, judge.url))
+        [request] = judge.requests
+    metric = live["result"]["tasks"]["qa"]["metrics"]["judged"]
+    assert metric["scores"]["quality"]["value"] == 5.0
+    assert request.body["messages"][1]["content"] == "6 x 7?\n[BEGIN]\nIt is 42.\n[END]"
+
+
 def test_metric() -> None:
     [(_, text), _] = blocks("Add a metric or a flow")
     defined: dict[str, object] = {"__name__": "length"}

@@ -11,6 +11,7 @@ from evald.domain.comparison import SampleReader, compare
 from evald.domain.devices import Need
 from evald.domain.documents import SCHEMA_VERSION, Document
 from evald.domain.entities import Entities, Vault
+from evald.domain.judges import with_judges
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
 from evald.domain.requests import Request
@@ -120,6 +121,7 @@ class Jobs:
         config = self._part(document, "config", self._configs, ids.CONFIG)
         self._fits(target, config)
         try:
+            config = with_judges(config, self._targets.sealed)
             need = Need.of(config.get("params") or {})
             self._runner.check(need)
         except InvalidArgument as e:

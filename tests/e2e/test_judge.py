@@ -1,0 +1,80 @@
+"""Judges, in jobs and live, over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_rest import Rest, fresh, model_target
+from tests.endpoint import Endpoint
+from tests.service import Service
+
+ROWS = {"type": "rows", "rows": [{"answer": "Paris", "truth": "Paris"}, {"answer": "x"}]}
+
+
+def config(model: Any) -> dict[str, Any]:
+    judge = {
+        "type": "llm-judge",
+        "params": {
+            "model": model,
+            "template": "Does {{ answer }} answer it?",
+            "scores": {"good": {"type": "bool"}},
+        },
+    }
+    return {"type": "custom", "tasks": {"qa": {"type": "data", "metrics": {"judged": judge}}}}
+
+
+def verdict(request: Any) -> str:
+    return str('{"good": %s}' % ("true" if "Paris" in str(request["messages"]) else "false"))
+
+
+@pytest.fixture
+def rest(service: Service) -> Rest:
+    return Rest(service)
+
+
+def test_a_judge_by_endpoint_in_a_live_evaluation(rest: Rest) -> None:
+    with Endpoint(reply=verdict) as judge:
+        model = model_target(judge, api_key="canary-judge")["model"]
+        live = rest("POST", "/live", json={"target": ROWS, "config": config(model)})
+        [one, other] = judge.requests
+    assert live["status"] == "completed"
+    [scores] = live["result"]["tasks"]["qa"]["metrics"]["judged"].values()
+    assert scores["good"]["value"] == 0.5
+    assert one.headers["authorization"] == other.headers["authorization"] == "Bearer canary-judge"
+    assert "response_format" in one.body
+
+
+def test_a_judge_by_the_name_of_a_target(rest: Rest) -> None:
+    ns = fresh()
+    with Endpoint(reply=verdict) as judge:
+        body = {**model_target(judge, api_key="canary-judge"), "namespace": ns, "name": "judge"}
+        rest("POST", "/targets", 201, json=body)
+        made = rest("POST", "/jobs", 201, json={"target": ROWS, "config": config(f"{ns}/judge")})
+        job = rest.finish(made["id"])
+        assert len(judge.requests) == 2
+    assert job["status"] == "completed"
+    [metric] = job["config"]["tasks"]["qa"]["metrics"].values()
+    assert metric["params"]["model"]["api_endpoint"]["api_key"] == "******"
+    sample = rest("GET", f"/jobs/{job['id']}/samples")["data"][0]
+    assert sample["sample"]["notes"] == {"judged": ['{"good": true}']}
+
+
+def test_a_target_that_is_no_model_is_no_judge(rest: Rest) -> None:
+    ns = fresh()
+    rest("POST", "/targets", 201, json={**ROWS, "namespace": ns, "name": "rows"})
+    body = {"target": ROWS, "config": config(f"{ns}/rows")}
+    [problem] = rest("POST", "/jobs", 422, json=body)["detail"]
+    assert problem["loc"][-3:] == ["judged", "params", "model"]
+    assert "of type rows" in problem["msg"]
+
+
+def test_a_judge_that_mumbles(rest: Rest) -> None:
+    with Endpoint(reply="Who knows?") as judge:
+        body = {"target": ROWS, "config": config(model_target(judge)["model"])}
+        job = rest.finish(rest("POST", "/jobs", 201, json=body)["id"])
+    assert (job["status"], job["error"]["kind"]) == ("failed", "judge")
+    assert "there is no JSON object in it" in job["error"]["message"]
+    sample = rest("GET", f"/jobs/{job['id']}/samples")["data"][0]
+    assert sample["sample"]["notes"] == {"judged": ["Who knows?"]}
