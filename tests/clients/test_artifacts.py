@@ -70,6 +70,14 @@ def test_delete(artifacts: ArtifactStore) -> None:
         artifacts.zip_stream(JOB)
 
 
+def test_files_that_are_deleted_while_they_are_sent(artifacts: ArtifactStore) -> None:
+    write(artifacts, a_txt="1")
+    parts = artifacts.zip_stream(JOB)
+    artifacts.delete(JOB)
+    with pytest.raises(NotFound, match=r"a\.txt was deleted .* try again"):
+        list(parts)
+
+
 def test_nothing_below_a_folder(artifacts: ArtifactStore) -> None:
     write(artifacts, logsx_txt="1")
     with pytest.raises(NotFound, match="in logs"):

@@ -65,7 +65,7 @@ def summary(run: Run) -> str:
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

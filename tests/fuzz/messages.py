@@ -31,8 +31,8 @@ SELDOM = st.integers(0, 15).map(lambda n: n == 0)
 TEMPLATES = (
     "{{ item.a }}", "{{ a }}", "{{", "{% for x in y %}", "{{ 9 ** 9 ** 9 }}", "{{ 'a' * 10 ** 9 }}",
     "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}", "{% raw %}",
-    "{{ ''.__class__.__mro__ }}", "{{ a|attr('x') }}", "{{ " + "(" * 300, "{{ " + "[" * 90 + "]" * 90,
-    "{% include 'x' %}", "{{ a is divisibleby 0 }}", "{{ 1 // 0 }}", "{% set x = 1 %}", "{#",
+    "{{ ''.__class__.__mro__ }}", "{{ a|attr('x') }}", "{% include 'x' %}", "{{ " + "(" * 300,
+    "{{ " + "[" * 90 + "]" * 90, "{{ a is divisibleby 0 }}", "{{ 1 // 0 }}", "{% set x = 1 %}", "{#",
 )  # fmt: skip
 NAMES = ("default", "fuzz", "rows", "data", "qa", "a", ".", "..", "a/b", "/", " ", "%", "_", "é")
 WORDS = (

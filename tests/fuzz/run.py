@@ -174,6 +174,12 @@ class Run:
             self.find(Finding(f"the fuzz itself failed: {error!r}"))
 
 
+def shown(sent: Message | bytes) -> str:
+    """A message as text, bytes in hex."""
+    text = sent.hex() if isinstance(sent, bytes) else MessageToString(sent, as_one_line=True)
+    return text[:SHOWN]
+
+
 def drawn(messages: Any, send: Callable[[Any], None], count: int, start: int) -> None:
     """Draws messages and sends them, the same ones for the same seed."""
 

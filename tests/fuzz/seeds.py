@@ -1,4 +1,5 @@
-"""Requests that are right, for the fuzz to alter: what is wrong everywhere is refused at the door."""
+"""Requests that are right, for the fuzz to alter: one that is all wrong gets no further than the
+door."""
 
 from __future__ import annotations
 

@@ -8,12 +8,25 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from evald.errors import NotFound
+
 BLOCK = 64 * 2**10
 """Bytes of a part, at most."""
 
 
 def zipped(folder: Path, names: Iterable[str]) -> Iterator[bytes]:
-    """A ZIP of files in a folder, in parts. Takes the memory of a few blocks, however long."""
+    """A ZIP of files in a folder, in parts. Takes the memory of a few blocks, however long.
+
+    Raises NotFound when one of them goes away meanwhile.
+    """
+    try:
+        yield from _parts(folder, names)
+    except FileNotFoundError as e:
+        name = Path(e.filename).name
+        raise NotFound(f"{name} was deleted or replaced while it was sent; try again") from e
+
+
+def _parts(folder: Path, names: Iterable[str]) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
