@@ -14,15 +14,30 @@ class Statistics:
     out; the sum is compensated (Neumaier 1974).
     """
 
-    __slots__ = ("_deviations", "_mean", "_rest", "_squares", "_sum", "count", "max", "min")
+    __slots__ = (
+        "_deviations",
+        "_mean",
+        "_rest",
+        "_squares",
+        "_sum",
+        "count",
+        "max",
+        "min",
+        "missing",
+    )
 
     def __init__(self) -> None:
         self.count = 0
+        self.missing = 0
         self.min = math.inf
         self.max = -math.inf
         self._sum = self._rest = self._mean = self._deviations = self._squares = 0.0
 
-    def add(self, value: float) -> None:
+    def add(self, value: float | None) -> None:
+        """Adds a value; None is one that could not be made."""
+        if value is None:
+            self.missing += 1
+            return
         self.count += 1
         self.min = min(self.min, value)
         self.max = max(self.max, value)
@@ -44,12 +59,13 @@ class Statistics:
         """Raises ZeroDivisionError when there is no value."""
         return self.sum / self.count
 
-    def document(self, *, missing: int) -> dict[str, float]:
-        """The stats of a score. `missing` is how many samples have no value.
+    def document(self, *, failed: int) -> dict[str, float]:
+        """The stats of a score. `failed` is how many samples could not be evaluated at all.
 
         Variance and stddev are the population's; stderr is the sample standard deviation over the
         square root of the count, for two values or more.
         """
+        missing = self.missing + failed
         if not self.count:
             return {"count": 0, "nan_count": missing}
         variance = max(self._deviations / self.count, 0.0)
@@ -120,7 +136,7 @@ class Pairs:
         }
         if count < 2:
             return compared
-        error = self._differences.document(missing=0)["stderr"]
+        error = self._differences.document(failed=0)["stderr"]
         half = error * student_quantile(count - 1)
         compared |= {
             "stderr": error,

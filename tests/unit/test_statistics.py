@@ -26,7 +26,7 @@ def of(values: list[float]) -> Statistics:
 @given(VALUES, OFFSETS)
 def test_like_pythons_own(values: list[float], offset: float) -> None:
     values = [value + offset for value in values]
-    stats = of(values).document(missing=3)
+    stats = of(values).document(failed=3)
     largest = max(map(abs, values))
     assert stats["count"] == len(values)
     assert stats["nan_count"] == 3
@@ -48,7 +48,7 @@ def test_like_pythons_own(values: list[float], offset: float) -> None:
 
 @given(st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=200))
 def test_like_numpys_on_checks(values: list[float]) -> None:
-    stats = of(values).document(missing=0)
+    stats = of(values).document(failed=0)
     assert stats["mean"] == pytest.approx(np.mean(values), abs=1e-15)
     assert stats["variance"] == pytest.approx(np.var(values), abs=1e-14)
     error = np.std(values, ddof=1) / math.sqrt(len(values))
@@ -56,7 +56,7 @@ def test_like_numpys_on_checks(values: list[float]) -> None:
 
 
 def test_a_spread_far_from_zero_does_not_cancel_out() -> None:
-    assert of([1e9 + x for x in (4.0, 7.0, 13.0, 16.0)]).document(missing=0)["variance"] == 22.5
+    assert of([1e9 + x for x in (4.0, 7.0, 13.0, 16.0)]).document(failed=0)["variance"] == 22.5
 
 
 def test_a_sum_of_large_and_small_is_compensated() -> None:
@@ -64,7 +64,7 @@ def test_a_sum_of_large_and_small_is_compensated() -> None:
 
 
 def test_no_value() -> None:
-    assert Statistics().document(missing=2) == {"count": 0, "nan_count": 2}
+    assert Statistics().document(failed=2) == {"count": 0, "nan_count": 2}
     with pytest.raises(ZeroDivisionError):
         _ = Statistics().mean
 

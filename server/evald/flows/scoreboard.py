@@ -44,6 +44,7 @@ class Scoreboard:
         self._statistics: dict[str, dict[str, Statistics]] = {name: {} for name in metrics}
         self._parts: Parts = {}
         self._samples = 0
+        self._unscored = 0
         self._errors: dict[str, Counter[str]] = {}
 
     @property
@@ -87,6 +88,7 @@ class Scoreboard:
         """Counts a sample. One that could not be evaluated has an error `{"kind", "message"}` and
         no scores; where only some values are missing it has both."""
         self._samples += 1
+        self._unscored += not scores
         if error is not None:
             self._count_error(error["kind"], error["message"])
         for name, values in scores.items():
@@ -95,8 +97,7 @@ class Scoreboard:
                 kept = statistics.get(score)
                 if kept is None:
                     kept = statistics[score] = Statistics()
-                if value is not None:
-                    kept.add(value)
+                kept.add(value)
         for name, numbers in parts.items():
             kept_parts = self._parts.get(name)
             self._parts[name] = (
@@ -147,7 +148,7 @@ class Scoreboard:
     def _scores(self, name: str) -> dict[str, Any]:
         scores: dict[str, Any] = {}
         for score, kept in self._statistics[name].items():
-            stats = kept.document(missing=self._samples - kept.count)
+            stats = kept.document(failed=self._unscored)
             scores[score] = {"value": kept.mean if kept.count else None, "stats": stats}
         if name in self._parts:
             for score, value in self._metrics[name].combine(self._parts[name]).items():
