@@ -869,6 +869,7 @@ return {
       fields = {
         {name = "value", kind = "double", presence = true, unset = "null"},
         {name = "stats", kind = "message", type = "evaluation.v1.ScoreStats", presence = true},
+        {name = "interval", kind = "message", type = "evaluation.v1.ConfidenceInterval", presence = true},
       },
     },
     ["evaluation.v1.ScoreStats"] = {
@@ -883,6 +884,14 @@ return {
         {name = "stddev", kind = "double", presence = true},
         {name = "stderr", kind = "double", presence = true},
         {name = "nan_count", kind = "int32", presence = true},
+      },
+    },
+    ["evaluation.v1.ConfidenceInterval"] = {
+      fields = {
+        {name = "low", kind = "double"},
+        {name = "high", kind = "double"},
+        {name = "level", kind = "double"},
+        {name = "method", kind = "string"},
       },
     },
     ["evaluation.v1.GroupResult"] = {

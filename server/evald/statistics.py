@@ -7,33 +7,32 @@ from functools import lru_cache
 from statistics import NormalDist
 
 
+LEVEL = 0.95
+"""Of intervals."""
+
+
 class Statistics:
-    """Count, sum, mean, spread and extremes of values, in constant memory.
+    """Count, sum, mean, spread and extremes of values, in memory that grows with the clusters alone.
 
     Mean and spread follow Welford (1962), which stays exact where the sum of squares would cancel
-    out; the sum is compensated (Neumaier 1974).
+    out; the sum is compensated (Neumaier 1974). Values that belong together, such as questions on
+    one passage, have a cluster in common.
     """
 
     __slots__ = (
-        "_deviations",
-        "_mean",
-        "_rest",
-        "_squares",
-        "_sum",
-        "count",
-        "max",
-        "min",
+        "_clusters", "_deviations", "_mean", "_rest", "_squares", "_sum", "count", "max", "min",
         "missing",
-    )
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.count = 0
         self.missing = 0
+        self._clusters: dict[float, list[float]] = {}
         self.min = math.inf
         self.max = -math.inf
         self._sum = self._rest = self._mean = self._deviations = self._squares = 0.0
 
-    def add(self, value: float | None) -> None:
+    def add(self, value: float | None, cluster: float | None = None) -> None:
         """Adds a value; None is one that could not be made."""
         if value is None:
             self.missing += 1
@@ -46,6 +45,10 @@ class Statistics:
         self._rest += (big - total) + small
         self._sum = total
         self._squares += value * value
+        if cluster is not None:
+            summed = self._clusters.setdefault(cluster, [0, 0.0])
+            summed[0] += 1
+            summed[1] += value
         distance = value - self._mean
         self._mean += distance / self.count
         self._deviations += distance * (value - self._mean)
@@ -62,8 +65,7 @@ class Statistics:
     def document(self, *, failed: int) -> dict[str, float]:
         """The stats of a score. `failed` is how many samples could not be evaluated at all.
 
-        Variance and stddev are the population's; stderr is the sample standard deviation over the
-        square root of the count, for two values or more.
+        Variance and stddev are the population's; stderr is that of the mean.
         """
         missing = self.missing + failed
         if not self.count:
@@ -80,13 +82,55 @@ class Statistics:
             "stddev": math.sqrt(variance),
             "nan_count": missing,
         }
-        if self.count > 1:
-            stats["stderr"] = math.sqrt(variance / (self.count - 1))
+        if (error := self.stderr) is not None:
+            stats["stderr"] = error
         return stats
 
+    @property
+    def stderr(self) -> float | None:
+        """The standard error of the mean, of two values or more.
 
-LEVEL = 0.95
-"""Of the interval of a difference."""
+        With clusters it is the one that Miller, "Adding Error Bars to Evals" (2024), gives, from
+        the deviations summed within each cluster, times sqrt(G / (G - 1)) for G clusters: when all
+        clusters have one value, that is the ordinary one.
+        """
+        groups = len(self._clusters) or self.count
+        if groups < 2:
+            return None
+        deviations = max(self._deviations, 0.0)
+        if self._clusters:
+            mean = self.mean
+            deviations = sum((s - n * mean) ** 2 for n, s in self._clusters.values())
+        return math.sqrt(deviations * groups / (groups - 1)) / self.count
+
+    @property
+    def interval(self) -> dict[str, float | str] | None:
+        """`{"low", "high", "level", "method"}` of the mean's 95 % interval.
+
+        For values of 0 and 1 that of Wilson (1927), which stays within them and holds for few
+        samples; else by Student's t distribution, for clusters with one degree of freedom less than
+        there are. None where there is no standard error.
+        """
+        if not self.count:
+            return None
+        if not self._clusters and {self.min, self.max} <= {0.0, 1.0} and self._squares == self.sum:
+            low, high = wilson(self.mean, self.count)
+            return {"low": low, "high": high, "level": LEVEL, "method": "wilson"}
+        if (error := self.stderr) is None:
+            return None
+        half = error * student_quantile((len(self._clusters) or self.count) - 1)
+        method = "clustered_t" if self._clusters else "t"
+        return {"low": self.mean - half, "high": self.mean + half, "level": LEVEL, "method": method}
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The interval of a share by Wilson, "Probable Inference" (1927)."""
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    square = z * z / count
+    middle = (share + square / 2) / (1 + square)
+    half = math.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
 
 NOISE = 1e-9
 """A spread that is so small a part of the mean is rounding."""

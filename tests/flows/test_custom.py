@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -54,7 +55,9 @@ def test_rows_are_scored_in_the_documented_shape(world: Any) -> None:
     result = world.run(data(SAME), rows_of({"a": 1, "b": 1}, {"a": 1, "b": 2}))
     stats = {"count": 2, "sum": 1.0, "mean": 0.5, "min": 0.0, "max": 1.0, "sum_squared": 1.0,
              "variance": 0.25, "stddev": 0.5, "stderr": 0.5, "nan_count": 0}  # fmt: skip
-    score = {"value": 0.5, "stats": stats}
+    interval = {"low": pytest.approx(0.0945312), "high": pytest.approx(0.9054688), "level": 0.95,
+                "method": "wilson"}  # fmt: skip
+    score = {"value": 0.5, "stats": stats, "interval": interval}
     assert result == {
         "tasks": {"t": {"metrics": {"m": {"scores": {"string-check": score}}}}},
         "groups": {},
@@ -314,6 +317,35 @@ def test_kept_samples_are_neither_asked_again_nor_counted_twice(world: Any) -> N
     assert result["data"] == {"errors": {"http": 1}}
     assert len(world.model.requests) == 1
     assert world.emit.steps == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_errors_are_reckoned_by_clusters(world_of: Any) -> None:
+    """Also after a resume, for which the cluster of a sample is kept with it."""
+    rows = [{"a": i in (0, 1, 2, 5), "b": True, "passage": f"p{i // 2}"} for i in range(6)]
+    config = data(SAME)
+    config["tasks"]["t"]["params"] = {"cluster": "passage"}
+    whole = world_of()
+    [found] = whole.run(config, rows_of(*rows))["tasks"]["t"]["metrics"]["m"]["scores"].values()
+    # Sums of the clusters are 2, 1 and 1, where 4/3 are expected: deviations 2/3, -1/3 and -1/3.
+    error = math.sqrt((4 + 1 + 1) / 9 * 3 / 2) / 6
+    assert found["stats"]["stderr"] == pytest.approx(error)
+    half = error * 4.302652729911275  # t of two degrees of freedom
+    assert found["interval"]["high"] - found["value"] == pytest.approx(half)
+    assert found["interval"]["method"] == "clustered_t"
+
+    kept = [Kept(s.index, s.scores, s.parts, s.error) for s in whole.emit.samples[1:5]]
+    resumed = world_of(kept=kept)
+    [again] = resumed.run(config, rows_of(*rows))["tasks"]["t"]["metrics"]["m"]["scores"].values()
+    assert len(resumed.emit.samples) == 2
+    assert again["stats"]["stderr"] == pytest.approx(error)
+
+
+def test_a_cluster_that_a_row_lacks(world: Any) -> None:
+    config = data(SAME)
+    config["tasks"]["t"]["params"] = {"cluster": "passage"}
+    result = world.run(config, rows_of({"a": 1, "b": 1, "passage": 1}, {"a": 1, "b": 1}))
+    assert result["tasks"]["t"]["data"] == {"errors": {"dataset": 1}}
+    assert "no field 'passage' to cluster by" in world.emit.samples[1].error["message"]
 
 
 def test_rows_are_not_held(world_of: Any, model_of: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,72 @@ def test_no_value() -> None:
     assert Statistics().document(failed=2) == {"count": 0, "nan_count": 2}
     with pytest.raises(ZeroDivisionError):
         _ = Statistics().mean
+
+
+@pytest.mark.parametrize(
+    ("good", "count", "low", "high"),
+    [(0, 10, 0.0, 0.27753279), (5, 10, 0.23659309, 0.76340691), (98, 100, 0.93000795, 0.99449979)],
+)
+def test_interval_of_a_share(good: int, count: int, low: float, high: float) -> None:
+    found = of([1.0] * good + [0.0] * (count - good)).interval
+    assert found is not None
+    assert (found["low"], found["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert found["method"] == "wilson"
+
+
+def test_interval_of_a_mean() -> None:
+    found = of([1.0, 2.0, 4.0, 5.0]).interval
+    assert found is not None
+    half = 3.182446305284263 * statistics.stdev([1, 2, 4, 5]) / 2  # t of three degrees of freedom
+    assert found["high"] == pytest.approx(3 + half)
+    assert found == {"low": pytest.approx(3 - half), "high": found["high"], "level": 0.95,
+                     "method": "t"}  # fmt: skip
+    assert of([0.5]).interval is None
+    assert Statistics().interval is None
+
+
+@pytest.mark.parametrize(
+    ("draw", "method"),
+    [
+        (lambda rng: (rng.random(30) < 0.8) * 1.0, "wilson"),
+        (lambda rng: rng.gamma(4.0, size=30) / 5, "t"),
+    ],
+)
+def test_intervals_cover_the_truth_as_often_as_they_say(draw: Any, method: str) -> None:
+    rng, covered = np.random.default_rng(7), 0
+    for _ in range(2000):
+        found = of([float(value) for value in draw(rng)]).interval
+        assert found is not None
+        assert found["method"] == method
+        covered += found["low"] <= 0.8 <= found["high"]
+    assert 0.93 < covered / 2000 < 0.97
+
+
+@given(VALUES)
+def test_clusters_of_one_are_no_clusters(values: list[float]) -> None:
+    alone = Statistics()
+    for cluster, value in enumerate(values):
+        alone.add(value, cluster)
+    together = of(values)
+    if len(values) > 1:
+        error = max(map(abs, values)) * 1e-12
+        assert alone.stderr == pytest.approx(together.stderr, rel=1e-6, abs=error)
+    else:
+        assert alone.stderr is None
+
+
+def test_clusters_by_the_double_sum() -> None:
+    """As the formula is written: all pairs of deviations within a cluster."""
+    rng = np.random.default_rng(3)
+    clusters = rng.integers(0, 12, 200)
+    values = rng.normal(size=200) + clusters / 4
+    kept = Statistics()
+    for value, cluster in zip(values, clusters, strict=True):
+        kept.add(float(value), int(cluster))
+    same = clusters[:, None] == clusters[None, :]
+    deviations = values - values.mean()
+    square = (np.outer(deviations, deviations) * same).sum() / 200**2 * 12 / 11
+    assert kept.stderr == pytest.approx(math.sqrt(square))
 
 
 @pytest.mark.parametrize("t", [1e-9, 1e-3, 0.5, 1.0, 2.0, 7.0, 300.0, 1e9])

@@ -105,12 +105,26 @@ class MetricResult(_message.Message):
     def __init__(self, scores: _Optional[_Mapping[str, Score]] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("value", "stats")
+    __slots__ = ("value", "stats", "interval")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     STATS_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
     value: float
     stats: ScoreStats
-    def __init__(self, value: _Optional[float] = ..., stats: _Optional[_Union[ScoreStats, _Mapping]] = ...) -> None: ...
+    interval: ConfidenceInterval
+    def __init__(self, value: _Optional[float] = ..., stats: _Optional[_Union[ScoreStats, _Mapping]] = ..., interval: _Optional[_Union[ConfidenceInterval, _Mapping]] = ...) -> None: ...
+
+class ConfidenceInterval(_message.Message):
+    __slots__ = ("low", "high", "level", "method")
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    low: float
+    high: float
+    level: float
+    method: str
+    def __init__(self, low: _Optional[float] = ..., high: _Optional[float] = ..., level: _Optional[float] = ..., method: _Optional[str] = ...) -> None: ...
 
 class ScoreStats(_message.Message):
     __slots__ = ("count", "sum", "mean", "min", "max", "sum_squared", "variance", "stddev", "stderr", "nan_count")

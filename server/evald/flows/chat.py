@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from evald.flows.evaluation import Task
 from evald.flows.flow import Document, FlowContext
 from evald.flows.params import EvaluationParams, limited
 from evald.flows.scoreboard import Scoreboard
-from evald.metrics.metric import Metric
 from evald.model import Asker
 from evald.templates import Template
-
-
-def open_metrics(
-    metrics: Mapping[str, Metric],
-    params: EvaluationParams,
-    context: FlowContext,
-    opened: AsyncExitStack,
-) -> None:
-    """Opens what metrics ask. `opened` closes it."""
-    for metric in metrics.values():
-        metric.open(context.models, params.client(), opened)
 
 
 def model_task(
@@ -33,7 +20,7 @@ def model_task(
     opened: AsyncExitStack,
     *,
     template: Template,
-    metrics: Mapping[str, Metric],
+    board: Scoreboard,
     plain_text: str,
 ) -> Task:
     """A task that asks the target's model about the rows of a data set. `opened` closes the
@@ -41,13 +28,13 @@ def model_task(
     model = context.target["model"]
     client = context.models.open(model, params.client())
     opened.push_async_callback(client.close)
-    open_metrics(metrics, params, context, opened)
+    board.open(context.models, params.client(), opened)
     dataset = limited(task["dataset"], params.limit_samples)
     return Task(
         name,
         context.datasets.count(dataset),
         lambda: context.datasets.rows(dataset),
         Asker(client, template, model, params=params.request(), plain_text=plain_text),
-        Scoreboard(metrics),
+        board,
         params.parallelism,
     )

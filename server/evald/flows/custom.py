@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evald.flows.chat import model_task, open_metrics
+from evald.flows.chat import model_task
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
@@ -23,11 +23,12 @@ PLAIN_TEXT = {"completion": "prompt", "chat-completion": "messages"}
 
 class TaskParams(BaseModel):
     """`params` of a custom task. `template` makes the request of a row: an object with `messages`
-    or `prompt`, or a text."""
+    or `prompt`, or a text. `cluster` is a field that rows which belong together have in common."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     template: Any = None
+    cluster: str | None = None
 
 
 class Custom(Flow):
@@ -79,9 +80,8 @@ def data_task(
     opened: AsyncExitStack,
 ) -> Task:
     """A task whose rows have their answers already."""
-    metrics = make_metrics(task["metrics"], Templates(), f"tasks.{name}.metrics")
-    open_metrics(metrics, params, context, opened)
-    board, parallelism = Scoreboard(metrics), params.parallelism
+    board, parallelism = board_of(name, task, Templates()), params.parallelism
+    board.open(context.models, params.client(), opened)
     target = context.target
     if target["type"] == "rows":
         given = target["rows"][: params.limit_samples]
@@ -118,6 +118,12 @@ def asking_task(
         context,
         opened,
         template=templates.compile(task["params"]["template"], f"{path}.params.template"),
-        metrics=make_metrics(task["metrics"], templates, f"{path}.metrics"),
+        board=board_of(name, task, templates),
         plain_text=PLAIN_TEXT[task["type"]],
     )
+
+
+def board_of(name: str, task: Document, templates: Templates) -> Scoreboard:
+    """The scoreboard of a task."""
+    metrics = make_metrics(task["metrics"], templates, f"tasks.{name}.metrics")
+    return Scoreboard(metrics, parse(TaskParams, task.get("params"), f"tasks.{name}").cluster)

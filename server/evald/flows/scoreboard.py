@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from inspect import isawaitable
 from typing import Any
 
@@ -14,12 +16,16 @@ from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.findings import Findings
 from evald.flows.params import parse
 from evald.metrics.metric import Metric
+from evald.model import Models
 from evald.statistics import Statistics
 from evald.suggest import unknown
-from evald.templates import Templates
+from evald.templates import Templates, text_of
 
 Scores = dict[str, dict[str, float | None]]
 Parts = dict[str, list[float]]
+
+CLUSTER = " cluster"
+"""The cluster of a sample among its parts, under a name that stands for no metric."""
 
 MESSAGES = 100
 """Different messages of one kind of error that are told apart."""
@@ -37,15 +43,24 @@ class Scoring:
 
 
 class Scoreboard:
-    """Scores samples by every metric of a task, and adds them up in constant memory."""
+    """Scores samples by every metric of a task, and adds them up in constant memory.
 
-    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+    `cluster` is the field of rows that belong together, by which errors are reckoned.
+    """
+
+    def __init__(self, metrics: Mapping[str, Metric], cluster: str | None = None) -> None:
         self._metrics = metrics
+        self._cluster = cluster
         self._statistics: dict[str, dict[str, Statistics]] = {name: {} for name in metrics}
         self._parts: Parts = {}
         self._samples = 0
         self._unscored = 0
         self._errors: dict[str, Counter[str]] = {}
+
+    def open(self, models: Models, params: Mapping[str, Any], opened: AsyncExitStack) -> None:
+        """Opens what the metrics ask; `opened` closes it."""
+        for metric in self._metrics.values():
+            metric.open(models, params, opened)
 
     @property
     def samples(self) -> int:
@@ -60,6 +75,8 @@ class Scoreboard:
         """Scores a sample; `add` counts it. Raises EvaluationError when a metric cannot be asked at
         all: of kind template or metric, or as the model that it asks fails."""
         scoring = Scoring()
+        if self._cluster:
+            scoring.parts[CLUSTER] = [cluster_of(context["item"], self._cluster)]
         for name, metric in self._metrics.items():
             try:
                 scored = metric.score(context)
@@ -91,14 +108,17 @@ class Scoreboard:
         self._unscored += not scores
         if error is not None:
             self._count_error(error["kind"], error["message"])
+        cluster = next(iter(parts.get(CLUSTER, ())), None)
         for name, values in scores.items():
             statistics = self._statistics.setdefault(name, {})
             for score, value in values.items():
                 kept = statistics.get(score)
                 if kept is None:
                     kept = statistics[score] = Statistics()
-                kept.add(value)
+                kept.add(value, cluster)
         for name, numbers in parts.items():
+            if name not in self._metrics:
+                continue
             kept_parts = self._parts.get(name)
             self._parts[name] = (
                 [a + b for a, b in zip(kept_parts, numbers, strict=True)]
@@ -150,10 +170,21 @@ class Scoreboard:
         for score, kept in self._statistics[name].items():
             stats = kept.document(failed=self._unscored)
             scores[score] = {"value": kept.mean if kept.count else None, "stats": stats}
+            if interval := kept.interval:
+                scores[score]["interval"] = interval
         if name in self._parts:
             for score, value in self._metrics[name].combine(self._parts[name]).items():
                 scores[score] = {"value": value}
         return scores
+
+
+def cluster_of(item: Mapping[str, Any], field: str) -> float:
+    """A number for the cluster of a row: 48 bits of a hash of the field. Raises EvaluationError of
+    kind `dataset`."""
+    if field not in item:
+        raise EvaluationError("dataset", f"the row has no field {field!r} to cluster by")
+    digest = blake2b(text_of(item[field]).encode(), digest_size=6).digest()
+    return float(int.from_bytes(digest))
 
 
 def finite(value: float | None) -> float | None:

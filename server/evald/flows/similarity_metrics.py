@@ -140,7 +140,7 @@ def asking_task(
         context,
         opened,
         template=templates.compile(prompt, f"{path}.params.template"),
-        metrics=similarity_metrics(task, templates, path),
+        board=Scoreboard(similarity_metrics(task, templates, path)),
         plain_text=plain_text(context.target["model"]),
     )
 
