@@ -51,7 +51,7 @@ def _show(settings: Settings, given: argparse.Namespace) -> int:
             show(columns, rows)
             print()
     running, waiting = len(fleet["leases"]), fleet["queue_size"]
-    print(f"{running} jobs run, {waiting} wait")
+    print(f"running: {running}, waiting: {waiting}")
     return 0
 
 

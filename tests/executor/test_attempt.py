@@ -14,10 +14,11 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from evald.domain import ids
 from evald.domain.attempts import Claim
-from evald.domain.devices import GIB, Need
+from evald.domain.devices import GIB, Device, Need
 from evald.domain.documents import Maker
 from evald.domain.fleet import Fleet, Server
 from evald.domain.states import FINAL
@@ -108,14 +109,14 @@ class Bench:
         self.gpus = Gpus(self.settings.gpus, sharing=self.settings.gpu_sharing)
         self.executor = self.make_executor()
 
-    def make_executor(self) -> Executor:
+    def make_executor(self, server: Server | None = None) -> Executor:
         return Executor(
             self.store.queue,
             self.gpus,
             self.attempt,
             self.artifacts.url,
             self.store.fleet,
-            server=self.server(),
+            server=server or self.server(),
             lease_seconds=self.settings.lease_seconds,
         )
 
@@ -458,6 +459,20 @@ def test_server_is_known_while_it_runs(bench: Callable[..., Bench]) -> None:
     assert [server.id for server in b.store.fleet.servers()] == ["w"]
     b.executor.stop(0)
     assert b.store.fleet.servers() == []
+
+
+def test_server_that_leases_the_same_gpus_is_told_of(bench: Callable[..., Bench]) -> None:
+    b = bench(hang, gpus="1")
+    b.executor.stop(0)
+    server = replace(b.server(), devices=(Device(0, "GPU-0", "a GPU", 1000),))
+    for other, warnings in (("w", []), ("other", [["GPU-0"]])):
+        b.store.fleet.renew(replace(server, id=other), seconds=30)
+        b.executor = b.make_executor(server)
+        with capture_logs() as lines:
+            b.executor.start()
+        b.executor.stop(0)
+        told = [line["gpus"] for line in lines if line["log_level"] == "warning"]
+        assert told == warnings
 
 
 def test_gpus_of_another_server_will_do(bench: Callable[..., Bench]) -> None:

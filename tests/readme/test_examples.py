@@ -19,7 +19,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("readme"), EVALD_GPUS="none") as service:
+    with Service(tmp_path_factory.mktemp("readme"), EVALD_GPUS="2x24") as service:
         yield service
 
 
@@ -91,6 +91,15 @@ def test_judges(service: Service, tmp_path: Path) -> None:
     metric = live["result"]["tasks"]["qa"]["metrics"]["judged"]
     assert metric["scores"]["quality"]["value"] == 5.0
     assert request.body["messages"][1]["content"] == "6 x 7?\n[BEGIN]\nIt is 42.\n[END]"
+
+
+def test_gpus(service: Service, tmp_path: Path) -> None:
+    answer, *table = run("GPUs", service, tmp_path).splitlines()
+    assert [device["memory"] for device in json.loads(answer)["devices"]] == [24, 24]
+    assert [line.split()[1:4] for line in table if "simulated" in line] == [
+        ["0", "simulated", "24"],
+        ["1", "simulated", "24"],
+    ]
 
 
 def test_metric() -> None:

@@ -10,6 +10,7 @@ from evald.domain.devices import Device, Need
 from evald.domain.fleet import Running, Server
 from evald.settings import Settings
 from evald.store.store import Store
+from tests.store.conftest import opened
 from tests.store.test_store import claim, job
 
 GPU = Device(0, "GPU-0", "a GPU", 81920)
@@ -50,20 +51,17 @@ def test_the_fleet_as_it_stands(store: Store) -> None:
 
 
 def test_the_cap_of_a_namespace_holds_for_all_servers(settings: Settings) -> None:
-    store = Store(settings.model_copy(update={"namespace_slots": 3}))
-    ids = [job(store, namespace="ns")["id"] for _ in range(12)]
-    other = job(store)["id"]
-
     def take(job_id: str) -> bool:
         claimed = store.queue.claim(
             job_id, f"w-{job_id}", devices=[], lease_seconds=30, files_url="x"
         )
         return claimed is not None
 
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(take, ids)) == 3
-    assert take(other)
-    store.close()
+    with opened(settings.model_copy(update={"namespace_slots": 3})) as store:
+        ids = [job(store, namespace="ns")["id"] for _ in range(12)]
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(take, ids)) == 3
+        assert take(job(store)["id"])
 
 
 def test_jobs_that_a_worker_should_end(store: Store) -> None:

@@ -57,7 +57,7 @@ def test_data_set_that_cannot_be_stored_says_why(
 def test_gpus_of_servers_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["gpus", "--data-dir", str(tmp_path)])
-    assert capsys.readouterr().out == "no server runs\n0 jobs run, 0 wait\n"
+    assert capsys.readouterr().out == "no server runs\nrunning: 0, waiting: 0\n"
     store = Store(Settings(data_dir=tmp_path))
     server = Server("box-1", "box", 4, 0, True, Gpus("1x24").devices, datetime.now(UTC))
     store.fleet.renew(server, seconds=60)

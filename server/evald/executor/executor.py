@@ -73,6 +73,7 @@ class Executor:
     def start(self) -> None:
         """Takes up what this worker held when it died, and begins to place jobs."""
         self._fleet.renew(self._server, seconds=self._lease_seconds)
+        self._look_for_rivals()
         rescued = self._queue.rescue(worker=self._worker)
         if rescued:
             log.info("jobs rescued", jobs=rescued)
@@ -123,6 +124,15 @@ class Executor:
             self._fleet.leave(self._server.id)
         except EvaldError as e:
             log.warning("the database does not know that this server ends", cause=e.message)
+
+    def _look_for_rivals(self) -> None:
+        """Warns of servers that lease GPUs which this one leases as well, as on one machine."""
+        own = {device.uuid for device in self._server.devices if not device.simulated}
+        for server in self._fleet.servers():
+            both = own & {device.uuid for device in server.devices}
+            if both and server.id != self._server.id:
+                message = "another server leases the same GPUs; set CUDA_VISIBLE_DEVICES for each"
+                log.warning(message, server=server.id, gpus=sorted(both))
 
     def _place_forever(self) -> None:
         while not self._closing.is_set():
