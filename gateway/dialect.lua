@@ -13,6 +13,21 @@ local METADATA = "evald.rest"
 -- Headers that say nothing to a REST caller.
 local GRPC_HEADERS = { "grpc-accept-encoding", "grpc-message", "grpc-status" }
 
+-- Headers that the server reads, or the filters on the way to it. HTTP allows names and values that gRPC refuses, and
+-- more of them than it takes.
+local KEPT = {
+  authorization = true,
+  ["content-encoding"] = true,
+  ["content-length"] = true,
+  ["content-type"] = true,
+  te = true,
+  ["transfer-encoding"] = true,
+  ["x-forwarded-proto"] = true,
+  ["x-request-id"] = true,
+}
+-- Bytes of a header's value that is kept.
+local LONGEST_VALUE = 4096
+
 -- The answer of a method that sends a file.
 local HTTP_BODY = "google.api.HttpBody"
 
@@ -42,6 +57,16 @@ local function is_json(headers)
   return kind == "application/json" or kind:find("^application/.+%+json$") ~= nil
 end
 
+-- Leaves the headers that the server can take.
+local function prune(headers)
+  local dropped = {}
+  for name, value in pairs(headers) do
+    local takes = KEPT[name] and #value <= LONGEST_VALUE and not value:find("[^\32-\126]")
+    if not takes and name:sub(1, 1) ~= ":" then dropped[#dropped + 1] = name end
+  end
+  for _, name in ipairs(dropped) do headers:remove(name) end
+end
+
 function dialect.on_request(handle)
   local headers = handle:headers()
   local path = headers:get(":path")
@@ -66,8 +91,12 @@ function dialect.on_request(handle)
     path = rewritten == "" and base or base .. "?" .. rewritten
   end
   local key = headers:get("idempotency-key")
-  if key then path = query.with(method, path, "request_id", key) end
+  if key then
+    if not json.is_utf8(key) then return refuse(handle, 422, "The Idempotency-Key is not UTF-8") end
+    path = query.with(method, path, "request_id", key)
+  end
   headers:replace(":path", path)
+  prune(headers)
 
   if not method.body then
     -- The transcoder would read fields from it.

@@ -43,8 +43,12 @@ class Known:
         with self._lock:
             if method.name.startswith("Delete"):
                 deleted = getattr(answer, "id", "") or getattr(request, "job_id", "")
-                for ids in (*self._entities.values(), *self.made.values()):
-                    ids.pop(deleted, None) if isinstance(ids, dict) else ids.discard(deleted)
+                for kind in KINDS:
+                    self._entities[kind].pop(deleted, None)
+                    self.made[kind].discard(deleted)
+                results = self._entities["Result"]
+                for gone in [key for key, result in results.items() if result.job == deleted]:
+                    del results[gone]
             elif kind in KINDS and not getattr(request, "validate_only", False):
                 self._entities[kind][answer.id] = answer
                 if method.name.startswith("Create"):

@@ -104,6 +104,11 @@ class Run:
                 drawn(messages, send, min(BATCH, count - first), start + first)
         caller.close()
 
+    def count(self, name: str, code: str, seconds: float) -> None:
+        with self._lock:
+            self.counts[name][code] += 1
+            self.slowest[name] = max(self.slowest[name], seconds)
+
     def find(self, finding: Finding) -> None:
         with self._lock:
             self.findings.append(finding)
@@ -152,9 +157,7 @@ class Run:
     def _send(self, caller: Caller, method: Method, sent: Message | bytes) -> None:
         request = sent if isinstance(sent, bytes) else sent.SerializeToString()
         outcome = caller.call(method, request)
-        with self._lock:
-            self.counts[method.name][outcome.code.name] += 1
-            self.slowest[method.name] = max(self.slowest[method.name], outcome.seconds)
+        self.count(method.name, outcome.code.name, outcome.seconds)
         if outcome.wrong:
             message = (
                 sent.hex() if isinstance(sent, bytes) else MessageToString(sent, as_one_line=True)
