@@ -21,6 +21,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 ERRORS = {
+    "400": "The request contradicts itself, or is no HTTP.",
     "401": "A token is missing, unknown, revoked or expired.",
     "403": "The token's role or namespaces are not enough.",
     "404": "There is no such entity.",
