@@ -14,7 +14,7 @@ from threading import Lock
 
 from evald.executor import marker
 from evald.executor.environment import scrubbed
-from evald.executor.limits import resident
+from evald.processes import resident
 
 REAP_SECONDS = 10
 """How long a killed process may take to be gone; only a broken driver holds one for longer."""

@@ -1,0 +1,1 @@
+"""Programs that models write: what they are asked, and where they run."""

