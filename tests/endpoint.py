@@ -14,11 +14,15 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
+import socket
+import ssl
+import struct
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -36,6 +40,8 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: Any
+    in_flight: int = 1
+    """Requests that were under way with it, itself too."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +66,18 @@ class Hang:
 
 @dataclass(frozen=True)
 class Drip:
-    """Answers one byte at a time: the headers at once, the body `every` so many seconds."""
+    """Answers one byte at a time, `every` so many seconds: what of `data` comes `at_once`, then
+    the others, then spaces."""
 
     every: float = 0.05
+    data: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    at_once: int = 100
 
     async def play(self, transport: asyncio.Transport) -> None:
-        transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        transport.write(self.data[: self.at_once])
+        rest = deque(self.data[self.at_once :])
         while not transport.is_closing():
-            transport.write(b" ")
+            transport.write(bytes([rest.popleft()]) if rest else b" ")
             await asyncio.sleep(self.every)
 
 
@@ -93,12 +103,20 @@ class Huge:
 
 @dataclass(frozen=True)
 class Raw:
-    """Sends these bytes as they are and closes the connection."""
+    """Sends these bytes as they are and closes the connection, or breaks it."""
 
     data: bytes = b""
+    abort: bool = False
 
     async def play(self, transport: asyncio.Transport) -> None:
         transport.write(self.data)
+        if self.abort:
+            await asyncio.sleep(0.01)  # else what was written is lost
+            linger = struct.pack("ii", 1, 0)  # a reset instead of an end
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, linger
+            )
+            transport.abort()
         transport.close()
 
 
@@ -106,6 +124,8 @@ Fault = Answer | Hang | Drip | Huge | Raw
 
 CUT = Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{")
 """A chunk that ends too early."""
+
+BUSY = Answer(429)
 
 
 def echo(request: Mapping[str, Any]) -> str:
@@ -148,7 +168,8 @@ class Endpoint:
     """Serves from a thread of its own while the block runs, or wherever `serve` is awaited.
 
     `script` says what happens to the first requests, `always` to all that come after it; None in
-    either is an ordinary reply, given after `latency` seconds.
+    either is an ordinary reply, given after `latency` seconds. A request beyond `capacity` in
+    flight comes to `refusal` instead. With a `tls` context it speaks TLS.
     """
 
     def __init__(
@@ -160,6 +181,9 @@ class Endpoint:
         always: Fault | None = None,
         port: int = 0,
         record: bool = True,
+        capacity: float = math.inf,
+        refusal: Fault = BUSY,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.reply: Replier = (lambda request: reply) if isinstance(reply, str) else reply
         self.latency = latency
@@ -167,6 +191,9 @@ class Endpoint:
         self.always = always
         self.port = port
         self.record = record
+        self.capacity = capacity
+        self.refusal = refusal
+        self.tls = tls
         self.requests: list[Request] = []
         self.connections = 0
         self.in_flight = 0
@@ -180,7 +207,7 @@ class Endpoint:
     @property
     def root(self) -> str:
         """URL of the server, without a path."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
@@ -193,7 +220,7 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         open_now: set[_Connection] = set()
         server = await loop.create_server(
-            lambda: _Connection(self, open_now), "127.0.0.1", self.port
+            lambda: _Connection(self, open_now), "127.0.0.1", self.port, ssl=self.tls
         )
         self.port = server.sockets[0].getsockname()[1]
         try:
@@ -281,8 +308,10 @@ class _Connection(asyncio.Protocol):
         endpoint.in_flight += 1
         endpoint.most_in_flight = max(endpoint.most_in_flight, endpoint.in_flight)
         if endpoint.record:
-            endpoint.requests.append(request)
+            endpoint.requests.append(replace(request, in_flight=endpoint.in_flight))
         fault = endpoint.script.popleft() if endpoint.script else endpoint.always
+        if endpoint.in_flight > endpoint.capacity:
+            fault = endpoint.refusal
         loop = asyncio.get_running_loop()
         if fault is None:
             loop.call_later(endpoint.latency, self._reply, request)

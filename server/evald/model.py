@@ -33,7 +33,7 @@ class ModelClient(Protocol):
     async def ask(self, request: Mapping[str, Any]) -> Reply:
         """Sends a chat request (`messages`) or a completion request (`prompt`).
 
-        Raises EvaluationError of kind connection, timeout, http or response when it fails for good.
+        Raises EvaluationError when it fails for good; `evald.clients.failure` has the kinds.
         """
 
     async def close(self) -> None: ...

@@ -29,7 +29,7 @@ def test_log_probability_that_is_not_a_number() -> None:
 def test_reply_that_nobody_could_write_again_is_refused(depth: int) -> None:
     with pytest.raises(EvaluationError, match="answer cannot be used") as e:
         parse(body("[" * depth + "]" * depth))
-    assert e.value.kind == "response"
+    assert e.value.kind == "bad_json"
 
 
 def test_reply_as_deep_as_allowed_can_be_written() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from yarl import URL
 
 from evald.clients.egress import Egress
+from evald.clients.redact import snippet
+from evald.clients.secrets import url_secrets
 from evald.errors import EvaluationError
 
 CHAT = "/chat/completions"
@@ -18,11 +20,14 @@ class Endpoint:
     """An OpenAI-compatible endpoint. `http://host`, `http://host/v1`, `http://host/v1/` and
     `http://host/v1/chat/completions` are all ways to write it; the last takes chats only.
 
-    Raises EvaluationError of kind `request` when the URL is not one, or the policy refuses it.
+    `origin` is the part that says where it is, `secrets` are keys in its query. Raises
+    EvaluationError of kind `request` when the URL is not one, or the policy refuses it.
     """
 
     def __init__(self, url: str, egress: Egress) -> None:
         given = egress.url(url)
+        self.origin = str(given.origin())
+        self.secrets = url_secrets(str(given))
         path = given.raw_path.rstrip("/")
         self.chat: URL | None = None
         self.completions: URL | None = None
@@ -62,6 +67,14 @@ def shown(url: URL) -> str:
     return str(url.with_query(None))
 
 
+def place_of(location: str, base: URL) -> str:
+    """Where a redirect leads, as messages show it; nothing if that cannot be read."""
+    try:
+        return snippet(shown(base.join(URL(location))).encode()) if location else ""
+    except ValueError:
+        return ""
+
+
 def _with_path(url: URL, path: str) -> URL:
-    # `with_path` drops the query, which deployments use for their API version.
-    return url.with_path(path, encoded=True).with_query(url.query)
+    # Deployments have their API version in the query.
+    return url.with_path(path, encoded=True, keep_query=True)

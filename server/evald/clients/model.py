@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import orjson
 from yarl import URL
 
+from evald.clients.body import TooLong, read
+from evald.clients.concurrency import Concurrency, Say
 from evald.clients.egress import Egress, VettingResolver
-from evald.clients.endpoint import Endpoint, shown
-from evald.clients.redact import redact, snippet
+from evald.clients.endpoint import Endpoint, place_of, shown
+from evald.clients.failure import Failure, FailureKind, failure, of_error, of_status
+from evald.clients.redact import MASK, redact, snippet
 from evald.clients.reply import Reply, parse
-from evald.clients.retry import Backoff, passing, retry_after
+from evald.clients.retry import Backoff, retry_after
 from evald.errors import EvaluationError
 from evald.settings import ClientSettings
 
@@ -30,25 +32,42 @@ KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: fewer than the five after which uvicorn, the server
 below most model servers, closes it, perhaps just as the next request is on its way."""
 
-HINTS = {
-    400: "the endpoint does not take the request; check model_id and the params",
-    401: "check api_endpoint.api_key",
-    403: "check api_endpoint.api_key and what it gives access to",
-    404: "check api_endpoint.url and model_id",
-    405: "check the path of api_endpoint.url",
-    413: "the prompt is too long for the endpoint",
-    422: "the endpoint does not take the request; check model_id and the params",
-    429: "lower params.parallelism",
-}
+UNREACHED = frozenset({FailureKind.CONNECTION, FailureKind.TIMEOUT})
+"""What it comes to when nobody is there."""
+
+LATE = failure(FailureKind.DEADLINE, "the time of the job is over")
+UNANSWERED = Failure(
+    FailureKind.TIMEOUT,
+    "no whole answer before the time of the job was over",
+    FailureKind.DEADLINE.advice,
+)
+
+
+def unheard(level: str, message: str) -> None:
+    """Where there is no log."""
 
 
 class ModelClients:
-    """Opens clients of models. `backoff` says how long they wait between tries."""
+    """Opens clients of models; those of one endpoint share what it takes.
 
-    def __init__(self, settings: ClientSettings, backoff: Backoff | None = None) -> None:
+    `backoff` says how long they wait between tries, `deadline` when they stop (on the clock of the
+    event loop), and `say` writes into the log of the job.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        backoff: Backoff | None = None,
+        *,
+        deadline: float | None = None,
+        say: Say = unheard,
+    ) -> None:
         self._settings = settings
         self._backoff = backoff or Backoff()
+        self._deadline = deadline
+        self._say = say
         self._egress = Egress(settings.egress)
+        self._limits: dict[str, Concurrency] = {}
 
     def open(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> ModelClient:
         """A client of a model, given as a document or, for EVALD_INFERENCE_URL, by its id.
@@ -69,27 +88,38 @@ class ModelClients:
             endpoint = model.get("api_endpoint") or {}
             if not endpoint.get("url"):
                 raise EvaluationError("model", "the model has no api_endpoint.url")
+        place = Endpoint(endpoint["url"], self._egress)
+        parallelism = _whole(params, "parallelism", PARALLELISM, least=1)
         return ModelClient(
-            Endpoint(endpoint["url"], self._egress),
+            place,
             self._egress,
+            self._limit(place.origin, parallelism),
             model_id=endpoint.get("model_id"),
             api_key=endpoint.get("api_key"),
-            parallelism=_whole(params, "parallelism", PARALLELISM, least=1),
+            parallelism=parallelism,
             max_retries=_whole(params, "max_retries", MAX_RETRIES, least=0),
             request_timeout=_seconds(params, "request_timeout", REQUEST_TIMEOUT),
             response_limit=self._settings.response_limit,
             backoff=self._backoff,
+            deadline=self._deadline,
         )
+
+    def _limit(self, origin: str, parallelism: int) -> Concurrency:
+        if origin not in self._limits:
+            self._limits[origin] = Concurrency(origin, parallelism, self._say)
+        self._limits[origin].allow(parallelism)
+        return self._limits[origin]
 
 
 class ModelClient:
-    """Asks one endpoint, with at most `parallelism` requests in flight. Belongs to the event loop
-    that it is first used on."""
+    """Asks one endpoint, with at most `parallelism` requests in flight, and no more than `limit`
+    finds that it takes. Belongs to the event loop that it is first used on."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         egress: Egress,
+        limit: Concurrency,
         *,
         model_id: str | None,
         api_key: str | None,
@@ -98,17 +128,21 @@ class ModelClient:
         request_timeout: float,
         response_limit: int,
         backoff: Backoff,
+        deadline: float | None,
     ) -> None:
         self._endpoint = endpoint
         self._egress = egress
+        self._limit = limit
         self._model_id = model_id
-        self._secrets = (api_key,) if api_key else ()
-        self._key = api_key.encode() if api_key else b""
+        self._api_key = api_key
+        self._secrets = {*endpoint.secrets, *filter(None, [api_key])}
+        self._keys = [secret.encode() for secret in self._secrets]
         self._parallelism = parallelism
         self._max_retries = max_retries
         self._request_timeout = request_timeout
         self._response_limit = response_limit
         self._backoff = backoff
+        self._deadline = deadline
         self._free = asyncio.Semaphore(parallelism)
         self._session: aiohttp.ClientSession | None = None
         self._reached: bool | None = None
@@ -121,26 +155,45 @@ class ModelClient:
     async def ask(self, request: Mapping[str, Any]) -> Reply:
         """Sends a chat request (`messages`) or a completion request (`prompt`).
 
-        Raises EvaluationError when it fails for good: `connection` (no answer, or a broken one),
-        `timeout`, `http` (a status other than 2xx), `response` (an answer that is not a completion
-        or is too long) or `request` (it cannot be sent as it is).
+        Raises EvaluationError of a FailureKind when it fails for good, at the latest when the time
+        of the job is over.
         """
         url = self._endpoint.of(request)
         body = self._body(request)
-        async with self._free:
-            failures = 0
-            # Once nobody was there however often we tried, one more try per request is enough.
-            retries = self._max_retries if self._reached is not False else 0
-            while True:
-                failure = await self._try(url, body)
-                if isinstance(failure, Reply):
-                    return failure
-                failures += 1
-                if not failure.passing or failures > retries:
-                    if failure.kind == "connection" and self._reached is None:
-                        self._reached = False
-                    raise self._error(url, failure, failures)
-                await asyncio.sleep(self._backoff.wait(failures, failure.retry_after))
+        if self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline:
+            raise self._error(url, LATE, 0)
+        failed: Failure | None = None
+        tries = 0
+        try:
+            async with asyncio.timeout_at(self._deadline), self._free:
+                while True:
+                    number = await self._limit.enter(again=tries > 0)
+                    tries += 1
+                    try:
+                        answer = await self._try(url, body)
+                        self._learn(number, answer)
+                    finally:
+                        self._limit.leave()
+                    if isinstance(answer, Reply):
+                        return answer
+                    failed = answer
+                    # Once nobody answered however often we tried, one try each is enough.
+                    if not failed.passing or self._reached is False or tries > self._max_retries:
+                        if failed.kind in UNREACHED and self._reached is None:
+                            self._reached = False
+                        break
+                    await asyncio.sleep(self._backoff.wait(tries, failed.retry_after))
+        except TimeoutError:
+            failed = failed or (UNANSWERED if tries else LATE)
+        raise self._error(url, failed, tries)
+
+    def _learn(self, number: int, answer: Reply | Failure) -> None:
+        """What an answer tells of how many requests the endpoint takes."""
+        if isinstance(answer, Reply):
+            self._limit.answered(number)
+        elif answer.overload:
+            pause = self._backoff.pause(answer.retry_after)
+            self._limit.overloaded(number, answer.overload, pause)
 
     async def close(self) -> None:
         """Closes the connections. The client can be used no more."""
@@ -167,8 +220,8 @@ class ModelClient:
 
     def _open(self) -> aiohttp.ClientSession:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self._secrets:
-            headers["Authorization"] = f"Bearer {self._secrets[0]}"
+        if self._api_key:
+            headers["Authorization"] = f"Bearer {self._api_key}"
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._parallelism,
@@ -185,106 +238,46 @@ class ModelClient:
     async def _try(self, url: URL, body: bytes) -> Reply | Failure:
         if self._session is None:
             self._session = self._open()
+        answering = False
         try:
             async with self._session.post(url, data=body, allow_redirects=False) as response:
-                self._reached = True
+                answering = self._reached = True
                 if not 200 <= response.status < 300:
                     return await self._refusal(response)
-                content = await _read(response, self._response_limit)
-            if self._key and self._key in content:
-                content = content.replace(self._key, b"******")
+                content = await read(response, self._response_limit)
+            for key in self._keys:
+                if key in content:
+                    content = content.replace(key, MASK.encode())
             return parse(content)
-        except _TooLong:
+        except TooLong:
             limit = f"{self._response_limit / 2**20:g} MiB"
-            return Failure("response", f"its answer is longer than {limit}")
+            return failure(FailureKind.TOO_LARGE, f"its answer is longer than {limit}")
         except TimeoutError:
             reason = f"no whole answer within {self._request_timeout:g} s"
-            hint = "raise params.request_timeout or lower params.parallelism"
-            return Failure("timeout", reason, hint, passing=True)
-        except aiohttp.ClientSSLError as e:
-            hint = "is this an https endpoint with a certificate that this machine trusts?"
-            return Failure("connection", f"TLS failed: {e}", hint)
-        except aiohttp.ClientConnectorError as e:
-            return Failure("connection", *_no_connection(e, url), passing=True)
-        except aiohttp.ClientResponseError as e:
-            return Failure("response", f"it does not speak HTTP as it should: {e.message}")
-        except (aiohttp.ClientError, ConnectionError) as e:
-            reason = f"the connection broke: {e or type(e).__name__}"
-            return Failure("connection", reason, passing=True)
+            return failure(FailureKind.TIMEOUT, reason)
         except EvaluationError as e:
-            return Failure(e.kind, e.message)
-        except ValueError as e:
-            return Failure("request", f"the request cannot be sent: {e}")
+            return failure(FailureKind(e.kind), e.message)
+        except (aiohttp.ClientError, ConnectionError, ValueError) as e:
+            return of_error(e, url, answering=answering)
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> Failure:
         status = response.status
         if 300 <= status < 400:
-            to = response.headers.get("Location", "nowhere")
-            hint = "redirects are not followed; set api_endpoint.url to where the model is"
-            return Failure("http", f"{status} redirects to {to}", hint)
+            to = place_of(response.headers.get("Location", ""), response.url)
+            return failure(FailureKind.REDIRECT, f"{status} redirects to {to or 'nowhere'}")
         try:
-            body = bytes(await _read(response, ERROR_BODY))
-        except (_TooLong, TimeoutError, aiohttp.ClientError):
+            body = bytes(await read(response, ERROR_BODY))
+        except (TooLong, TimeoutError, aiohttp.ClientError):
             body = b""
         said = f": {text}" if (text := snippet(body, self._secrets)) else ""
-        return Failure(
-            "http",
-            f"{status} {response.reason or ''}".rstrip() + said,
-            HINTS.get(status, ""),
-            passing=passing(status),
-            retry_after=retry_after(response.headers.get("Retry-After")),
-        )
+        reason = f"{status} {response.reason or ''}".rstrip() + said
+        return of_status(status, reason, retry_after(response.headers.get("Retry-After")))
 
-    def _error(self, url: URL, failure: Failure, tries: int) -> EvaluationError:
+    def _error(self, url: URL, failed: Failure, tries: int) -> EvaluationError:
         tried = f" (tried {tries} times)" if tries > 1 else ""
-        hint = f"; {failure.hint}" if failure.hint else ""
-        message = f"{shown(url)}: {failure.reason}{tried}{hint}"
-        return EvaluationError(failure.kind, redact(message, self._secrets))
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A try that gave no reply. `passing` ones may go well the next time."""
-
-    kind: str
-    reason: str
-    hint: str = ""
-    passing: bool = False
-    retry_after: float | None = None
-
-
-class _TooLong(Exception):
-    pass
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | bytearray:
-    """The body; raises _TooLong, leaving the rest unread, when it has more than `limit` bytes."""
-    if (response.content_length or 0) > limit:
-        response.close()
-        raise _TooLong
-    content = await response.content.readany()
-    if response.content.at_eof():
-        if len(content) > limit:
-            raise _TooLong
-        return content
-    whole = bytearray(content)
-    while len(whole) <= limit:
-        part = await response.content.readany()
-        if not part:
-            return whole
-        whole += part
-    response.close()
-    raise _TooLong
-
-
-def _no_connection(error: aiohttp.ClientConnectorError, url: URL) -> tuple[str, str]:
-    place = f"{url.scheme}://{url.authority}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the name {url.host} cannot be resolved", "check the host of api_endpoint.url"
-    if isinstance(error.os_error, ConnectionRefusedError):
-        return "connection refused", f"is the server running at {place}?"
-    reason = error.os_error.strerror or str(error.os_error)
-    return f"cannot connect: {reason}", f"can {place} be reached from here?"
+        hint = f"; {failed.hint}" if failed.hint else ""
+        message = f"{shown(url)}: {failed.reason}{tried}{hint}"
+        return EvaluationError(failed.kind.value, redact(message, self._secrets))
 
 
 def _whole(params: Mapping[str, Any], name: str, default: int, *, least: int) -> int:

@@ -34,6 +34,7 @@ LOOKS = tuple(
         ),
         (r"\b(bearer|basic)\s+[a-z0-9._~+/-]{8,}=*", rf"\1 {MASK}"),
         (rf"""\b({NAMES}["']?\s*[:=]\s*["']?){VALUE}""", rf"\1{MASK}"),
+        (rf"([?&](?:code|key|sig|signature|token)=){VALUE}", rf"\1{MASK}"),
         # user and password in a URL
         (r"\b([a-z][a-z0-9+.-]{0,31}://)[^\s/@:]{0,256}:[^\s/@]{1,1024}@", rf"\1{MASK}@"),
         # keys that say by their beginning what they are, and our own sealed values

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from evald.clients.depth import MAX_DEPTH, is_too_deep
+from evald.clients.failure import FailureKind
 from evald.errors import EvaluationError
 
 
@@ -22,18 +23,18 @@ class Reply:
 
 
 def parse(body: bytes | bytearray) -> Reply:
-    """Raises EvaluationError of kind `response` when the body is not a completion."""
+    """Raises EvaluationError of kind `bad_json` or `bad_schema` when the body is no completion."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as e:
         document = _lenient(body, e)
     if is_too_deep(document, body):
-        raise _wrong(f"it is nested more than {MAX_DEPTH} deep")
+        raise _wrong(FailureKind.BAD_JSON, f"it is nested more than {MAX_DEPTH} deep")
     try:
         choice = document["choices"][0]
         text = _text(choice)
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise _wrong(_complaint(document)) from None
+        raise _wrong(FailureKind.BAD_SCHEMA, _complaint(document)) from None
     return Reply(text, document)
 
 
@@ -42,7 +43,7 @@ def _lenient(body: bytes | bytearray, error: orjson.JSONDecodeError) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise _wrong(f"the body is not JSON ({error})") from error
+        raise _wrong(FailureKind.BAD_JSON, f"the body is not JSON ({error})") from error
 
 
 def _text(choice: Mapping[str, Any]) -> str:
@@ -72,9 +73,9 @@ def _complaint(document: Any) -> str:
     if not isinstance(document, dict):
         return "it is not a JSON object"
     if not document.get("choices"):
-        return "it has no `choices`; is this an OpenAI-compatible endpoint?"
+        return "it has no `choices`"
     return "its first choice has neither `message.content` nor `text`"
 
 
-def _wrong(reason: str) -> EvaluationError:
-    return EvaluationError("response", f"the endpoint's answer cannot be used: {reason}")
+def _wrong(kind: FailureKind, reason: str) -> EvaluationError:
+    return EvaluationError(kind.value, f"the endpoint's answer cannot be used: {reason}")

@@ -28,7 +28,11 @@ class Backoff:
         spread: float = min(self.cap, self.base * 2.0 ** min(failures - 1, 32)) * self.random()
         if retry_after is None:
             return spread
-        return min(retry_after, self.after_cap) + min(spread, self.base)
+        return self.pause(retry_after) + min(spread, self.base)
+
+    def pause(self, retry_after: float | None) -> float:
+        """Seconds of a Retry-After that are honoured."""
+        return min(retry_after or 0.0, self.after_cap)
 
 
 def passing(status: int) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+from urllib.parse import unquote, unquote_plus
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken
@@ -46,6 +47,9 @@ PLAIN_TOKENS = frozenset({
 })  # fmt: skip
 """A field ending in `token` is secret unless one of these stands before it: these are tokens of
 a tokenizer."""
+
+IN_URLS = frozenset({"code", "key", "sig", "signature", "subscription-key", "token"})
+"""Parameters of a URL that hold a secret, besides those whose names say so anywhere."""
 
 NAMED = frozenset({"tasks", "groups", "metrics", "scores", "properties"})
 """Members whose keys are names that users made up, not fields."""
@@ -81,8 +85,9 @@ def mask(document: D) -> D:
 
 
 def secret_values(document: Any) -> frozenset[str]:
-    """The secrets of an unsealed document, for `redact`; of `env:NAME` what it stands for."""
-    found: set[str] = set()
+    """The secrets of an unsealed document, keys in URLs as well, for `redact`; of `env:NAME` what
+    it stands for."""
+    found = {secret for url in _urls(document) for secret in url_secrets(url)}
 
     def collect(value: Any, path: Keys = ()) -> Any:
         if isinstance(value, Mapping):
@@ -97,6 +102,17 @@ def secret_values(document: Any) -> frozenset[str]:
         return value
 
     _changed(document, collect)
+    return frozenset(found - {""})
+
+
+def url_secrets(url: str) -> frozenset[str]:
+    """The secrets in the query of a URL, such as `?api_key=...` or `?key=...`, as they stand there
+    and as they are meant."""
+    found: set[str] = set()
+    for pair in url.partition("#")[0].partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if unquote(name).lower() in IN_URLS or is_secret(unquote(name)):
+            found |= {value, unquote(value), unquote_plus(value)}
     return frozenset(found - {""})
 
 
@@ -230,6 +246,19 @@ def read_key(path: Path) -> bytes:
 
 def _closed(name: str) -> str:
     return f"env:{name} may not be read; EVALD_SECRET_ENV, where evald runs, says what may"
+
+
+def _urls(value: Any) -> Iterator[str]:
+    """The URLs with a query in a document, data apart."""
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            if key not in FREE:
+                yield from _urls(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _urls(item)
+    elif isinstance(value, str) and re.match(r"https?://[^\s?]*\?", value, re.IGNORECASE):
+        yield value
 
 
 def _given(value: Any) -> bool:

@@ -137,6 +137,7 @@ class Attempt:
             config=config,
             target=target,
             clients=self._clients,
+            seconds=self.deadline - self._clock(),
             devices=self._devices,
             kept=self._output.keep(self._samples),
         )

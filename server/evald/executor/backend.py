@@ -21,6 +21,8 @@ class JobSpec:
     config: Mapping[str, Any] = field(repr=False)
     target: Mapping[str, Any] = field(repr=False)
     clients: ClientSettings
+    seconds: float | None = None
+    """How long the attempt may take from now on; None for as long as it wants."""
     devices: tuple[str, ...] = ()
     """Values for CUDA_VISIBLE_DEVICES; none means that the child sees no GPU."""
     kept: Path | None = None
@@ -35,6 +37,7 @@ class JobSpec:
             "config": self.config,
             "target": self.target,
             "clients": self.clients.model_dump(mode="json"),
+            "seconds": self.seconds,
             "devices": self.devices,
             "kept": str(self.kept) if self.kept is not None else None,
         }
@@ -51,6 +54,7 @@ class JobSpec:
             config=body["config"],
             target=body["target"],
             clients=ClientSettings(**body["clients"]),
+            seconds=body["seconds"],
             devices=tuple(body["devices"]),
             kept=Path(body["kept"]) if body["kept"] is not None else None,
         )

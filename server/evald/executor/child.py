@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -43,6 +44,10 @@ PRELOADED = ("sacrebleu", "rouge_score.rouge_scorer", "jinja2.sandbox")
 
 CLEAN_UP_SECONDS = 2
 """How long a flow that is told to end may take to put things away."""
+
+SPARE_SECONDS = 5.0
+SPARE_PART = 0.1
+"""What is left of an attempt's time when its models are asked no more; the lesser counts."""
 
 MESSAGE_LIMIT = 2000
 TRACE_LINES = 100
@@ -144,10 +149,18 @@ def context_of(spec: JobSpec, emitter: Emitter) -> FlowContext:
         config=spec.config,
         target=spec.target,
         datasets=FileDatasets(spec.clients),
-        models=ModelClients(spec.clients),
+        models=ModelClients(spec.clients, deadline=deadline_of(spec), say=emitter.log),
         emit=emitter,
         kept=kept_in(spec.kept),
     )
+
+
+def deadline_of(spec: JobSpec) -> float | None:
+    """When to ask models no more, on the monotonic clock: a little before the server ends the
+    attempt, so that it can still say what became of its samples."""
+    if spec.seconds is None:
+        return None
+    return time.monotonic() + spec.seconds - min(SPARE_SECONDS, spec.seconds * SPARE_PART)
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -21,6 +21,9 @@ PATIENCE = 8
 """When so many first samples, or all that are in flight if that is more, cannot reach the endpoint,
 the others are not tried."""
 
+UNREACHED = frozenset({"connection", "tls", "timeout"})
+"""Kinds of error of an endpoint that has never answered."""
+
 YIELD_EVERY = 64
 """Rows scored without a model between two turns of the event loop."""
 
@@ -83,6 +86,7 @@ class Evaluation:
         self._kept: set[int] = set()
         self._reached = False
         self._unreachable = 0
+        self._late: Mapping[str, Any] | None = None
         for kept in context.kept(task.name):
             if kept.index in self._kept:
                 continue
@@ -92,7 +96,8 @@ class Evaluation:
             progress.step()
 
     async def run(self) -> None:
-        """Returns when every row has been evaluated or has failed."""
+        """Returns when every row has been evaluated or has failed. Raises EvaluationError of kind
+        `deadline` when the time of the job was over before."""
         rows = enumerate(self._task.rows())
         workers = max(1, min(self._task.parallelism, self._task.count))
         try:
@@ -101,12 +106,16 @@ class Evaluation:
                     group.create_task(self._work(rows))
         except ExceptionGroup as e:
             raise e.exceptions[0] from None
+        if self._late is not None:
+            raise EvaluationError(self._late["kind"], self._late["message"], task=self._task.name)
 
     async def _work(self, rows: Iterator[tuple[int, Row]]) -> None:
         for index, item in rows:
             if index in self._kept:
                 continue
             await self._evaluate(index, item)
+            if self._late is not None:
+                return
             if index % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
 
@@ -120,10 +129,13 @@ class Evaluation:
             scoring = await self._board.score(context)
         except EvaluationError as e:
             scoring = Scoring(error={"kind": e.kind, "message": e.message})
+        if scoring.error is not None and scoring.error["kind"] == "deadline":
+            self._late = scoring.error  # others may have an answer yet; this one was not asked
+            return
         self._board.add(scoring.scores, scoring.parts, scoring.error)
         self._emit.sample(record(self._task.name, index, item, sample, scoring))
         self._progress.step()
-        if scoring.error is None or scoring.error["kind"] != "connection":
+        if scoring.error is None or scoring.error["kind"] not in UNREACHED:
             self._reached = True
         elif not self._reached:
             self._miss(scoring.error)
