@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH := .venv-bench
 
-.PHONY: help setup gen check test demo bench
+.PHONY: help setup gen check test fuzz demo bench
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,6 +31,9 @@ check: setup ## Check that gen/ is current, lint and type-check
 
 test: setup ## Run every test
 	$(BIN)/pytest -n auto
+
+fuzz: setup ## Send 100,000 messages, and bytes and REST requests, that are drawn at random
+	$(BIN)/python -m tests.fuzz --messages 100000
 
 demo: setup ## Evaluate a real model on real data, end to end
 	$(BIN)/python -m demo.demo

@@ -10,12 +10,16 @@ from tempfile import TemporaryDirectory
 
 from tests.fuzz import growth
 from tests.fuzz.messages import requests
-from tests.fuzz.methods import contract
+from tests.fuzz.methods import contract, health
+from tests.fuzz.raw import altered
+from tests.fuzz.rest import Rest
 from tests.fuzz.run import Run, target
 
 WARM_UP = 5
 """One in so many messages comes before growth is measured."""
 
+BYTES, REST, CONVERSATIONS = 5, 20, 100
+"""For so many messages there is one of these."""
 
 LOG_SHOWN = 10_000
 """Characters of the server's log that are shown with findings."""
@@ -27,23 +31,23 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="default: the time")
     arguments = parser.parse_args()
-    say(f"seed {arguments.seed}")
+    say(f"{arguments.messages} messages, seed {arguments.seed}")
+    early = arguments.messages // WARM_UP
     with (
         TemporaryDirectory(prefix="evald-fuzz-") as folder,
         target(Path(folder, "data")) as service,
     ):
         run = Run(service)
         started = time.monotonic()
-        count, early = arguments.messages, arguments.messages // WARM_UP
-        messages = requests(contract(), run.known)
-        run.play(messages, early, arguments.seed)
+        everything(run, early, arguments.seed)
         warm = run.settle()
-        run.play(messages, count - early, arguments.seed + early)
+        everything(run, arguments.messages - early, arguments.seed + early)
         last = run.settle()
         seconds = time.monotonic() - started
         log = service.log.read_text()
     say(summary(run))
-    say(f"{count} messages in {seconds:.0f} s, {count / seconds:.0f} a second")
+    sent = sum(counts.total() for counts in run.counts.values())
+    say(f"{sent} calls in {seconds:.0f} s, {sent / seconds:.0f} a second")
     for name, held in (("at first", run.first), ("warmed up", warm), ("at the end", last)):
         say(f"{name}: {held}")
     findings = [*map(str, run.findings), *growth.grown(run.first, warm, last)]
@@ -55,10 +59,18 @@ def main() -> int:
     return 1 if findings else 0
 
 
+def everything(run: Run, count: int, seed: int) -> None:
+    """`count` messages, and besides them fewer bytes, conversations and REST requests."""
+    run.play(requests(contract(), run.known), count, seed)
+    run.play(altered([*contract(), *health()], run.known), count // BYTES, seed)
+    run.converse(count // CONVERSATIONS, seed)
+    Rest(run).play(count // REST, seed)
+
+
 def summary(run: Run) -> str:
     """Codes of each method, and its longest call in seconds."""
     return "\n".join(
-        f"{name:20} {run.slowest[name]:6.2f} s  "
+        f"{name:23} {run.slowest[name]:6.2f} s  "
         + ", ".join(f"{code} {count}" for code, count in counts.most_common())
         for name, counts in sorted(run.counts.items())
     )

@@ -38,6 +38,9 @@ ALSO_FINE = {
     "EvaluateLive": frozenset({Code.RESOURCE_EXHAUSTED, Code.DEADLINE_EXCEEDED}),
 }
 
+CLIENTS_OWN = frozenset({Code.DEADLINE_EXCEEDED})
+"""What a client says by itself."""
+
 
 @dataclass
 class Outcome:
@@ -70,7 +73,7 @@ class Caller:
             outcome = Outcome(e.code(), time.monotonic() - started, e.details() or "", answers)
             if outcome.code not in FINE | ALSO_FINE.get(method.name, frozenset()):
                 outcome.wrong = f"{outcome.code.name} is no answer to a message"
-            elif outcome.code is not Code.DEADLINE_EXCEEDED and not says_why(e):
+            elif method.is_ours and outcome.code not in CLIENTS_OWN and not says_why(e):
                 outcome.wrong = "the error does not say what it is about"
             return outcome
         return Outcome(Code.OK, time.monotonic() - started, "", answers)

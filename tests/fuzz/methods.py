@@ -29,6 +29,11 @@ class Method:
     def name(self) -> str:
         return self.path.rpartition("/")[2]
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is evald's own, whose errors have evald's form."""
+        return self.path.startswith("/evaluation.")
+
     def request(self, **fields: Any) -> Message:
         """A new request."""
         return GetMessageClass(self.takes)(**fields)
@@ -47,8 +52,8 @@ def contract() -> list[Method]:
 
 
 def health() -> list[Method]:
-    """The methods of the standard health service."""
-    return [m for m in of_file(health_pb2.DESCRIPTOR) if not m.streams]
+    """The method of the standard health service that answers at once."""
+    return [method for method in of_file(health_pb2.DESCRIPTOR) if method.name == "Check"]
 
 
 def of_file(file: FileDescriptor) -> Iterator[Method]:

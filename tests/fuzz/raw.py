@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
@@ -30,9 +29,7 @@ EDITS = st.lists(
 )
 
 
-def altered_bytes(
-    methods: Sequence[Method], known: Known
-) -> st.SearchStrategy[tuple[Method, bytes]]:
+def altered(methods: Sequence[Method], known: Known) -> st.SearchStrategy[tuple[Method, bytes]]:
     """Bytes for methods: any, those of messages with some changed, of another method's message, or
     of fields inside one another without end."""
     method = st.sampled_from(list(methods))

@@ -23,6 +23,7 @@ from tests.fuzz.caller import Caller
 from tests.fuzz.growth import Held
 from tests.fuzz.known import KINDS, Known
 from tests.fuzz.methods import Method, contract
+from tests.fuzz.raw import CONVERSATIONS, talk
 from tests.service import Service
 
 BATCH = 500
@@ -108,6 +109,19 @@ class Run:
         with self._lock:
             self.counts[name][code] += 1
             self.slowest[name] = max(self.slowest[name], seconds)
+
+    def converse(self, count: int, start: int) -> None:
+        """Says things on both ports that are hardly HTTP. The server must go on listening."""
+
+        def say(said: bytes) -> None:
+            for address in (self.service.grpc, self.service.rest.removeprefix("http://")):
+                host, port = address.split(":")
+                try:
+                    talk((host, int(port)), said)
+                except OSError as e:
+                    self.find(Finding(repr(e), f"port {port}", "", said.hex()))
+
+        drawn(CONVERSATIONS, say, count, start)
 
     def find(self, finding: Finding) -> None:
         with self._lock:

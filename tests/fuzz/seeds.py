@@ -16,6 +16,8 @@ ENDPOINT = {"url": "http://127.0.0.1:9/v1", "model_id": "m", "api_key": "key"}
 DATASET = {"files_url": "hf://datasets/fuzz/rows", "limit": 3}
 ROWS = [{"a": "x", "n": 1}, {"a": "y", "n": 2.5}, {"a": None, "b": [1, {"c": True}]}]
 
+RETRIEVER = {"pipeline": {"query_embedding_model": "m", "index_embedding_model": "m"}}
+
 TARGETS: list[Document] = [
     {"type": "TARGET_TYPE_ROWS", "rows": ROWS},
     {"type": "TARGET_TYPE_ROWS", "rows": ROWS, "namespace": "fuzz", "name": "rows"},
@@ -23,8 +25,8 @@ TARGETS: list[Document] = [
     {"type": "TARGET_TYPE_MODEL", "inline_model": {"api_endpoint": ENDPOINT}},
     {"type": "TARGET_TYPE_DATASET", "inline_dataset": DATASET},
     {"type": "TARGET_TYPE_CACHED_OUTPUTS", "cached_outputs": {"files_url": "hf://datasets/a/b"}},
-    {"type": "TARGET_TYPE_RETRIEVER", "retriever": {"pipeline": {"query_embedding_model": "m"}}},
-    {"type": "TARGET_TYPE_RAG", "rag": {"pipeline": {"model": "m", "retriever": {}}}},
+    {"type": "TARGET_TYPE_RETRIEVER", "retriever": RETRIEVER},
+    {"type": "TARGET_TYPE_RAG", "rag": {"pipeline": {"model": "m", "retriever": RETRIEVER}}},
 ]
 
 

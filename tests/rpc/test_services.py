@@ -24,8 +24,7 @@ from evaluation.v1 import (
 from tests.rpc.calls import Stubs, custom_config, detail, error_of, new_job, rows_target
 
 SERVICES = {
-    f"evaluation.v1.{name}Service"
-    for name in ("Job", "Target", "Config", "Result", "Executor")
+    f"evaluation.v1.{name}Service" for name in ("Job", "Target", "Config", "Result", "Executor")
 } | {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
 
 
@@ -34,6 +33,27 @@ def test_reflection_lists_every_service(channel: grpc.Channel) -> None:
     assert set(database.get_services()) == SERVICES
     described = database.FindFileContainingSymbol("evaluation.v1.JobService")
     assert described.name == "evaluation/v1/job_service.proto"
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\x02\xff\xff", b"\x0b" * 200])
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("unary_unary", "/evaluation.v1.TargetService/CreateTarget"),
+        ("unary_stream", "/evaluation.v1.JobService/WatchJob"),
+        ("unary_unary", "/grpc.health.v1.Health/Check"),
+        ("unary_stream", "/grpc.health.v1.Health/Watch"),
+        ("stream_stream", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
+    ],
+)
+def test_bytes_that_are_no_message(
+    channel: grpc.Channel, kind: str, path: str, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = getattr(channel, kind)(path)
+    error, status = error_of(call, iter([data]) if kind == "stream_stream" else data)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert detail(status, error_details_pb2.ErrorInfo).reason == "INVALID_ARGUMENT"
+    assert not caplog.records  # anybody could fill the log
 
 
 def test_health(channel: grpc.Channel) -> None:

@@ -114,6 +114,26 @@ def test_user_data_named_like_an_entity_is_left_alone() -> None:
             {"type": "cached_outputs", "cached_outputs": {"files_url": ""}},
             "cached_outputs.files_url",
         ),
+        (
+            {"type": "retriever", "retriever": {"pipeline": {"query_embedding_model": "m"}}},
+            "retriever.pipeline.index_embedding_model",
+        ),
+        (
+            {"type": "rows", "rows": [{"a": 1}], "rag": {"pipeline": {"model": "m"}}},
+            "rag.pipeline.retriever",
+        ),
+        (
+            {
+                "type": "rag",
+                "rag": {
+                    "pipeline": {
+                        "model": "m",
+                        "retriever": {"pipeline": {"index_embedding_model": "m"}},
+                    }
+                },
+            },
+            "rag.pipeline.retriever.pipeline.query_embedding_model",
+        ),
     ],
 )
 def test_target_that_cannot_be_evaluated_names_the_field(target: dict, field: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -120,8 +120,22 @@ class Maker:
         return value
 
 
+PIPELINES = {
+    "retriever": {
+        "query_embedding_model": "say which model embeds the queries",
+        "index_embedding_model": "say which model embeds the documents",
+    },
+    "rag": {
+        "retriever": "say what finds the contexts",
+        "model": "say which model answers the questions",
+    },
+}
+"""Members that the pipeline of a retriever or a RAG system must have, and what to do about it."""
+
+
 def check_target(target: Mapping[str, Any]) -> None:
-    """Raises InvalidArgument unless the member that the target's type names is usable."""
+    """Raises InvalidArgument unless the member that the target's type names is usable, and every
+    pipeline whole."""
     kind = target.get("type")
     if not kind:
         raise InvalidArgument.of(
@@ -130,7 +144,7 @@ def check_target(target: Mapping[str, Any]) -> None:
     member = target.get(kind)
     if not member:
         raise InvalidArgument.of(kind, f"a target of type {kind!r} needs {kind!r}")
-    violations = list(_violations(kind, kind, member))
+    violations = [*_violations(kind, kind, member), *_lacks(target)]
     if violations:
         raise InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in violations), violations)
 
@@ -183,6 +197,17 @@ def _violations(kind: str, path: str, member: Any) -> list[Violation]:
             ),
         ]
     return []
+
+
+def _lacks(holder: Mapping[str, Any], path: str = "") -> Iterator[Violation]:
+    """What the pipelines of a target, or of another pipeline, lack."""
+    for kind, needed in PIPELINES.items():
+        pipeline = (holder.get(kind) or {}).get("pipeline")
+        if pipeline is not None:
+            at = f"{path}{kind}.pipeline"
+            lacking = [key for key in needed if pipeline.get(key) in (None, "")]
+            yield from (Violation(f"{at}.{key}", needed[key]) for key in lacking)
+            yield from _lacks(pipeline, f"{at}.")
 
 
 def _url(path: str, url: str | None) -> list[Violation]:

@@ -49,10 +49,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         call: Any,
     ) -> Any:
         handler = await continuation(call)
-        if handler is None or call.method.startswith(OPEN):
+        if handler is None:
             return handler
+        if call.method.startswith(OPEN):
+            return opened(handler)
         if call.method.startswith(REFLECTION):
-            return handler._replace(stream_stream=self._guarded(call.method, handler.stream_stream))
+            return handler._replace(
+                request_deserializer=None,
+                stream_stream=self._guarded(call.method, all_decoding(handler)),
+            )
         if handler.unary_unary is not None:
             wrap = self._awaited if iscoroutinefunction(handler.unary_unary) else self._unary
             return grpc.unary_unary_rpc_method_handler(
@@ -132,11 +137,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             call = Call(method, context)
             try:
                 await asyncio.to_thread(call.admitted, self._gate)
+                async for message in answer(requests, context):
+                    yield message
             except EvaldError as e:
                 status = call.told(e)
                 await context.abort(status.code, status.details, call.trailing(status))
-            async for message in answer(requests, context):
-                yield message
 
         return wrapped
 
@@ -153,6 +158,48 @@ def decoding(handler: Any, answer: Callable[[Any, Any], Any]) -> Callable[[Any, 
         return answer(request, context)
 
     return decoded
+
+
+def all_decoding(handler: Any) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    """The same of a method that is given the bytes of many requests."""
+
+    def decoded(requests: Any, context: Any) -> AsyncIterator[Any]:
+        given = decoding(handler, lambda request, context: request)
+
+        async def each() -> AsyncIterator[Any]:
+            async for data in requests:
+                yield given(data, context)
+
+        answers: AsyncIterator[Any] = handler.stream_stream(each(), context)
+        return answers
+
+    return decoded
+
+
+def opened(handler: Any) -> Any:
+    """A method that anybody may ask, and of which nothing is logged. Bytes that are no request get
+    the error that they get elsewhere."""
+
+    async def refuse(error: InvalidArgument, context: Any) -> None:
+        status = rpc_status.to_status(to_status(error))
+        await context.abort(status.code, status.details, status.trailing_metadata)
+
+    async def unary(data: bytes, context: Any) -> Any:
+        try:
+            return await decoding(handler, handler.unary_unary)(data, context)
+        except InvalidArgument as e:
+            await refuse(e, context)
+
+    async def stream(data: bytes, context: Any) -> AsyncIterator[Any]:
+        try:
+            async for message in decoding(handler, handler.unary_stream)(data, context):
+                yield message
+        except InvalidArgument as e:
+            await refuse(e, context)
+
+    if handler.unary_unary is not None:
+        return handler._replace(request_deserializer=None, unary_unary=unary)
+    return handler._replace(request_deserializer=None, unary_stream=stream)
 
 
 class Call:
