@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from evald.flows.chat import model_task
-from evald.flows.evaluation import Task, evaluate
+from evald.flows.evaluation import Task, Work, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.prompt_optimization import check_optimization, optimizing_task
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.model import Row
 from evald.suggest import unknown
 from evald.templates import Templates
 
+OPTIMIZATION = "prompt-optimization"
 PLAIN_TEXT = {"completion": "prompt", "chat-completion": "messages"}
 
 
@@ -40,6 +42,7 @@ class Custom(Flow):
         "data": ("rows", "dataset"),
         "completion": ("model",),
         "chat-completion": ("model",),
+        OPTIMIZATION: ("model",),
     }
 
     def check(self, config: Document) -> None:
@@ -47,11 +50,14 @@ class Custom(Flow):
 
     def _check_task(self, findings: Findings, path: str, task: Document) -> None:
         kind = task.get("type") or ""
+        if kind == OPTIMIZATION:
+            with findings.gather():
+                check_optimization(task, path)
         asks = kind in PLAIN_TEXT
         templates = Templates()
         if kind not in self.targets:
             findings.add(f"{path}.type", unknown(kind, self.targets))
-        if asks and not task.get("dataset"):
+        if kind in (*PLAIN_TEXT, OPTIMIZATION) and not task.get("dataset"):
             findings.add(f"{path}.dataset", "say which rows to ask about")
         with findings.gather():
             make_metrics(task.get("metrics") or {}, templates, f"{path}.metrics")
@@ -63,12 +69,10 @@ class Custom(Flow):
     async def run(self, context: FlowContext) -> dict[str, Any]:
         params = parse(EvaluationParams, context.config.get("params"), "params")
         async with AsyncExitStack() as opened:
-            tasks = []
-            for name, task in context.config["tasks"].items():
-                if task["type"] == "data":
-                    tasks.append(data_task(name, task, params, context, opened))
-                else:
-                    tasks.append(asking_task(name, task, params, context, opened))
+            tasks = [
+                MAKERS.get(task["type"], asking_task)(name, task, params, context, opened)
+                for name, task in context.config["tasks"].items()
+            ]
             return {"tasks": await evaluate(tasks, context), "groups": {}}
 
 
@@ -127,3 +131,7 @@ def board_of(name: str, task: Document, templates: Templates) -> Scoreboard:
     """The scoreboard of a task."""
     metrics = make_metrics(task["metrics"], templates, f"tasks.{name}.metrics")
     return Scoreboard(metrics, parse(TaskParams, task.get("params"), f"tasks.{name}").cluster)
+
+
+MAKERS: Mapping[str, Callable[..., Work]] = {"data": data_task, OPTIMIZATION: optimizing_task}
+"""What makes a task, by its type; the others ask a model."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from evald.errors import EvaluationError
 from evald.flows.flow import FlowContext, SampleRecord
@@ -28,9 +28,22 @@ YIELD_EVERY = 64
 """Rows scored without a model between two turns of the event loop."""
 
 
+class Work(Protocol):
+    """A task, ready to run. `count` is how many samples it evaluates."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
+
+    async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
+        """Answers the task's result. Raises EvaluationError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task, ready to run. `count` is its number of rows, `rows` reads them anew."""
+    """A task that evaluates each row. `count` is its number of rows, `rows` reads them anew."""
 
     name: str
     count: int
@@ -39,8 +52,16 @@ class Task:
     scoreboard: Scoreboard
     parallelism: int = 1
 
+    async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
+        """Raises EvaluationError when the rows cannot be read, or not one of them evaluated."""
+        await Evaluation(self, context, progress).run()
+        result = self.scoreboard.result(self.name)
+        if said := self.scoreboard.complaint:
+            context.emit.log("warning", f"task {self.name}: {said}")
+        return result
 
-async def evaluate(tasks: list[Task], context: FlowContext) -> dict[str, Any]:
+
+async def evaluate(tasks: Sequence[Work], context: FlowContext) -> dict[str, Any]:
     """Runs tasks one after the other and answers the results by task.
 
     Raises EvaluationError when a data set cannot be read, or no sample of a task can be evaluated.
@@ -50,13 +71,10 @@ async def evaluate(tasks: list[Task], context: FlowContext) -> dict[str, Any]:
     for task in tasks:
         context.emit.task(task.name, "running")
         try:
-            await Evaluation(task, context, progress).run()
-            results[task.name] = task.scoreboard.result(task.name)
+            results[task.name] = await task.evaluate(context, progress)
         except Exception:
             context.emit.task(task.name, "failed")
             raise
-        if said := task.scoreboard.complaint:
-            context.emit.log("warning", f"task {task.name}: {said}")
         context.emit.task(task.name, "completed")
     return results
 

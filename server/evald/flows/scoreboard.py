@@ -147,6 +147,16 @@ class Scoreboard:
         return any(kept.count for scores in self._statistics.values() for kept in scores.values())
 
     @property
+    def mean(self) -> float:
+        """The mean of the first score of the first metric, where a sample without a value counts
+        as 0; -inf when none has one."""
+        scores = next(iter(self._statistics.values()))
+        first = next(iter(scores.values()), None)
+        if first is None or not first.count:
+            return -math.inf
+        return first.sum / self._samples
+
+    @property
     def complaint(self) -> str | None:
         """The most common error of the samples, and how many have it; None when there is none."""
         if not self._errors:

@@ -1,0 +1,147 @@
+"""Prompt optimisation: a model that does as the instruction says, and one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from evald.errors import EvaluationError, InvalidArgument
+from evald.flows.signature import Signature
+
+TARGET = {"type": "model", "model": "m"}
+CHECK = ["absolute difference", "{{ item.rating }}", "{{ rating }}", "epsilon", 0]
+
+
+def config(**optimizer: Any) -> dict[str, Any]:
+    base = {"type": "miprov2", "instruction": "Rate it.", "signature": "text -> rating: int"}
+    return {
+        "type": "custom",
+        "params": {"parallelism": 4, "temperature": 0},
+        "tasks": {
+            "t": {
+                "type": "prompt-optimization",
+                "dataset": {"files_url": "rows"},
+                "params": {"optimizer": {**base, **optimizer}},
+                "metrics": {"number-check": {"type": "number-check", "params": {"check": CHECK}}},
+            }
+        },
+    }
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    return [{"text": "x" * (i % 5 + 1), "rating": i % 5 + 1} for i in range(count)]
+
+
+def last(request: Mapping[str, Any]) -> str:
+    return str(request["messages"][-1]["content"])
+
+
+def obedient(request: Mapping[str, Any]) -> str:
+    """Proposes to count when it is shown rows, and counts when it is told to; else says 1."""
+    if "Write a better instruction" in last(request):
+        return "Count the letters." if "exactly what each value" in last(request) else "Be nice."
+    told = request["messages"][0]["content"]
+    return f"rating: {last(request).count('x') - 1 if 'Count' in told else 1}"
+
+
+def test_a_better_instruction_is_found(world_of: Any, model_of: Any) -> None:
+    world = world_of(sets={"rows": rows(50)}, model=model_of(obedient))
+    result = world.run(config(max_labeled_demos=0, max_bootstrapped_demos=0), TARGET)
+    task = result["tasks"]["t"]
+    scores = task["metrics"]["number-check"]["scores"]
+    assert scores["baseline"]["stats"]["count"] == scores["optimized"]["stats"]["count"] == 40
+    assert 0.1 <= scores["baseline"]["value"] <= 0.3
+    assert scores["optimized"]["value"] == 1.0
+    assert task["data"]["baseline_prompt"].startswith("Rate it.\n\nAnswer in this form")
+    assert task["data"]["optimized_prompt"].startswith("Count the letters.\n\nAnswer in this form")
+    assert [sample.index for sample in world.emit.samples[40:]] == list(range(40, 80))
+    done, total = world.emit.steps[-1]
+    assert done <= total
+    assert {request["temperature"] for request in world.model.requests[:40]} == {0}
+
+
+def test_examples_are_found_and_none_of_them_is_judged(world_of: Any, model_of: Any) -> None:
+    """A model that knows only what its examples tell."""
+
+    def imitate(request: Mapping[str, Any]) -> str:
+        messages = request["messages"]
+        if "Write a better instruction" in last(request):
+            return "Imitate."
+        for asked, answered in zip(messages[1:-1:2], messages[2:-1:2], strict=True):
+            if asked["content"] == last(request):
+                return str(answered["content"])
+        return "rating: 0"
+
+    world = world_of(sets={"rows": rows(50)}, model=model_of(imitate))
+    task = world.run(config(max_labeled_demos=8, seed=1, auto="medium"), TARGET)["tasks"]["t"]
+    scores = task["metrics"]["number-check"]["scores"]
+    assert scores["baseline"]["value"] == 0.0
+    assert scores["optimized"]["value"] >= 0.8
+    assert task["data"]["optimized_prompt"].count("text: x") == 8
+
+
+def test_the_same_seed_finds_the_same(world_of: Any, model_of: Any) -> None:
+    found = []
+    for _ in range(2):
+        world = world_of(sets={"rows": rows(20)}, model=model_of(obedient))
+        found.append(world.run(config(seed=5), TARGET))
+    assert found[0] == found[1]
+
+
+def test_replies_that_cannot_be_read_are_no_scores(world_of: Any, model_of: Any) -> None:
+    def mumble(request: Mapping[str, Any]) -> str:
+        return "None." if "xxx" in last(request) else obedient(request)
+
+    world = world_of(sets={"rows": rows(50)}, model=model_of(mumble))
+    scores = world.run(config(), TARGET)["tasks"]["t"]["metrics"]["number-check"]["scores"]
+    unread = sum("xxx" in sample.item["text"] for sample in world.emit.samples[:40])
+    assert scores["baseline"]["stats"]["nan_count"] == unread
+    assert scores["baseline"]["stats"]["count"] == 40 - unread
+
+
+def test_too_few_rows(world_of: Any, model_of: Any) -> None:
+    world = world_of(sets={"rows": rows(1)}, model=model_of(obedient))
+    with pytest.raises(EvaluationError, match="has 1 rows"):
+        world.run(config(), TARGET)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "field"),
+    [
+        ({"signature": "text"}, "signature"),
+        ({"signature": "text -> rating: list"}, "signature"),
+        ({"signature": "text -> a b"}, "signature"),
+        ({"type": "gepa"}, "type"),
+        ({"auto": "huge"}, "auto"),
+    ],
+)
+def test_what_is_wrong_is_told(world: Any, optimizer: Any, field: str) -> None:
+    with pytest.raises(InvalidArgument) as e:
+        world.run(config(**optimizer), TARGET)
+    assert [v.field for v in e.value.violations] == [f"tasks.t.params.optimizer.{field}"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "values"),
+    [
+        ("rating: 4\nwhy: it is good", {"rating": 4, "why": "it is good"}),
+        ("**Rating:** 4/5\n- why: `so`", {"rating": 4, "why": "so"}),
+        ("why: a\nRATING: -2.0 or so", {"rating": -2, "why": "a"}),
+    ],
+)
+def test_replies_are_read(reply: str, values: Any) -> None:
+    signature = Signature.parse("text -> rating: int, why", "signature")
+    assert signature.read(reply) == values
+
+
+@pytest.mark.parametrize("reply", ["rating: four\nwhy: x", "4", "rating: 4.5\nwhy: x"])
+def test_replies_that_are_not_in_form(reply: str) -> None:
+    with pytest.raises(EvaluationError) as e:
+        Signature.parse("text -> rating: int, why", "signature").read(reply)
+    assert e.value.kind == "response"
+
+
+def test_one_field_needs_no_name() -> None:
+    assert Signature.parse("a, b -> ok: bool", "s").read(" Yes ") == {"ok": True}
