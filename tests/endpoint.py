@@ -46,13 +46,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Answers with a status, headers and a body instead of a reply."""
+    """Answers with a status, headers and a body instead of a reply, `after` so many seconds."""
 
     status: int = 200
     body: bytes = b'{"error":{"message":"told to fail"}}'
     headers: Mapping[str, str] = field(default_factory=dict)
+    after: float = 0.0
 
     async def play(self, transport: asyncio.Transport) -> None:
+        await asyncio.sleep(self.after)
         transport.write(http(self.status, self.body, self.headers))
 
 

@@ -172,3 +172,12 @@ def test_a_key_in_the_url_is_masked(settings: ClientSettings, name: str) -> None
     assert len(said) == 4
     assert "no ******" in said[-1]
     assert not [text for text in said if "anary" in text]
+
+
+def test_the_readme_has_every_outcome() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = dict(re.findall(r"^\| (`[a-z_`, ]+`) \|.* \| (.*) \|$", text, re.MULTILINE))
+    told = {kind: again for kinds, again in rows.items() for kind in re.findall(r"\w+", kinds)}
+    for kind in FailureKind:
+        said = "408, 409, 425" if kind == FailureKind.HTTP else "yes" if kind.passing else "no"
+        assert told[kind] == said

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evald.clients.redact import redact, snippet
-from evald.clients.secrets import MASK, Vault, is_secret, mask, read_key, secret_values
+from evald.clients.secrets import MASK, Vault, is_secret, mask, read_key, secret_values, url_secrets
 from evald.domain.tokens import new_secret
 from evald.errors import EvaluationError, InvalidArgument
 from evald.settings import ClientSettings, Settings
@@ -261,6 +261,13 @@ def test_variables_by_settings(
     if given is not None:
         monkeypatch.setenv("EVALD_SECRET_ENV", given)
     assert Settings(auth=auth).clients.secret_env == allowed
+
+
+def test_keys_in_urls_are_secret_values() -> None:
+    url = "https://m/v1?api-version=2025-01-01&key=one%2Btwo&max_tokens=9&apiKey=three#key=four"
+    document = {"model": {"api_endpoint": {"url": url}}, "rows": [{"a": "https://m?key=word"}]}
+    assert secret_values([document]) == {"one%2Btwo", "one+two", "three"}
+    assert url_secrets("https://m/v1?version=1") == url_secrets("http://m") == frozenset()
 
 
 def test_secret_values(monkeypatch: pytest.MonkeyPatch) -> None:

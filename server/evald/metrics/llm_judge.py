@@ -120,7 +120,8 @@ class LlmJudge(Metric):
             try:
                 return await self._asker.text(context, {"response_format": self._schema})
             except EvaluationError as e:
-                if e.kind != "http" or self._params.structured_output:
+                refused = e.kind in ("http", "server_error")
+                if not refused or self._params.structured_output:
                     raise
                 reply = await self._asker.text(context)
                 self._structured = False  # it was the schema that the endpoint refused
