@@ -1,0 +1,72 @@
+"""Every example of docs/flows.md runs as it stands, in their order."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import bash
+from tests.endpoint import Endpoint
+from tests.service import Service
+
+PAGE = (Path(__file__).parents[2] / "docs" / "flows.md").read_text()
+HEAD, *SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
+
+
+def answer(request: Mapping[str, Any]) -> str:
+    """As a judge a grade, as a model Paris and three stars."""
+    if "impartial judge" in str(request["messages"]):
+        return "Good. Rating: [[7]]"
+    return "stars: 3" if "stars" in str(request["messages"]) else "Paris"
+
+
+def script(text: str) -> str:
+    return "".join(re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def tasks(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """The result's tasks of each section."""
+    marked = "".join(f"echo '## {s.splitlines()[0]}'\n{script(s)}" for s in SECTIONS)
+    with Endpoint(reply=answer) as endpoint:
+        text = script(HEAD) + marked
+        text = text.replace("http://localhost:7331", service.rest)
+        text = text.replace("http://localhost:8000/v1", endpoint.url)
+        folder = tmp_path_factory.mktemp("flows")
+        printed = bash(text, folder, EVALD_DATA_DIR=str(service.data_dir))
+    found = {}
+    for section in printed.split("## ")[1:]:
+        title, *_, last = section.strip().splitlines()
+        found[title] = json.loads(last)["tasks"]
+    return found
+
+
+def values(task: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: score["value"]
+        for metric in task["metrics"].values()
+        for name, score in metric["scores"].items()
+    }
+
+
+def test_custom(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Custom"]["qa"]) == {"f1": 0.5}
+
+
+def test_prompt_optimisation(tasks: Mapping[str, Any]) -> None:
+    task = tasks["Prompt optimisation"]["stars"]
+    assert values(task).keys() == {"baseline", "optimized"}
+    assert task["data"]["optimized_prompt"]
+
+
+def test_similarity_metrics(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Similarity metrics"]["qa"])["em"] == 0.5
+
+
+def test_mt_bench(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["MT-Bench"]["mtbench"])["average"] == 7.0
