@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-START = 16
-"""Requests in flight at first, at most; endpoints that take more get more with each answer."""
+START = 32
+"""Requests in flight at first, at most: twice the usual `parallelism`, and a round away from 64."""
 
 NEWS_SECONDS = 10.0
 """Between two lines of the log, at least."""
