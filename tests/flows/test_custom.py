@@ -246,19 +246,35 @@ def test_when_all_failed_the_most_common_cause_is_told(world_of: Any, model_of: 
     assert world.model.closed == 1
 
 
+@pytest.mark.parametrize("kind", ["connection", "tls", "timeout"])
 @pytest.mark.parametrize(("parallelism", "tried"), [(1, 8), (4, 8), (16, 16)])
 def test_an_endpoint_that_nobody_reaches_is_given_up(
-    world_of: Any, model_of: Any, parallelism: int, tried: int
+    world_of: Any, model_of: Any, parallelism: int, tried: int, kind: str
 ) -> None:
     def answer(request: Any) -> str:
-        raise EvaluationError("connection", "connection refused")
+        raise EvaluationError(kind, "connection refused")
 
     rows = [{"q": i, "a": ""} for i in range(200)]
     world = world_of(sets={"rows": rows}, model=model_of(answer, wait=0.001))
     with pytest.raises(EvaluationError, match="connection refused") as e:
         world.run(chat(params={"parallelism": parallelism}), MODEL)
-    assert e.value.kind == "connection"
+    assert e.value.kind == kind
     assert tried <= len(world.emit.samples) < 2 * tried
+
+
+def test_the_end_of_a_jobs_time_ends_it(world_of: Any, model_of: Any) -> None:
+    def answer(request: Any) -> str:
+        if int(request["messages"][0]["content"]) < 10:
+            return "x"
+        raise EvaluationError("deadline", "the time of the job is over")
+
+    rows = [{"q": i, "a": "x"} for i in range(50)]
+    world = world_of(sets={"rows": rows}, model=model_of(answer, wait=0.001))
+    with pytest.raises(EvaluationError, match="time of the job") as e:
+        world.run(chat(params={"parallelism": 4}), MODEL)
+    assert (e.value.kind, e.value.task) == ("deadline", "qa")
+    assert sorted(s.index for s in world.emit.samples) == list(range(10))
+    assert len(world.model.requests) <= 14
 
 
 def test_an_endpoint_that_was_reached_once_is_not_given_up(world_of: Any, model_of: Any) -> None:
