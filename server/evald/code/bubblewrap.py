@@ -8,6 +8,7 @@ limits of memory, disk, processes, processor time and time. When it is over, not
 from __future__ import annotations
 
 import asyncio
+import json
 import marshal
 import os
 import random
@@ -20,7 +21,7 @@ from evald.code import launcher, probe
 from evald.code.command import LAUNCHER, SITE, arguments, bwrap, is_root, python, unusable
 from evald.code.program import Limits, Outcome, Program
 from evald.code.seccomp import filter_of
-from evald.processes import children, resident, tree
+from evald.processes import resident, tree
 
 USERS = range(2**30, 2**30 + 2**20)
 """Users that a server that is root lends to programs, each its own: root itself, under whatever
@@ -65,25 +66,22 @@ class Run:
         self._program = program
         self._limits = limits
         self._word = secrets.token_bytes(16)
-        self._said, self._says = os.pipe()
-        opened.callback(os.close, self._said)
-        opened.callback(self._close_says)
-        self._filter = memory_file(filter_of())
-        if self._filter is not None:
-            opened.callback(os.close, self._filter)
+        self._said, self._says = pipe(opened)
+        self._told, self._tells = pipe(opened)
+        self._filter = memory_file(filter_of(), opened)
+        self._opened = opened
+        self._first: int | None = None
         self._tail = bytearray()
 
     async def outcome(self) -> Outcome:
-        fds = [fd for fd in (self._says, self._filter) if fd is not None]
         process = await asyncio.create_subprocess_exec(
             *self._command(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={},  # what the server knows must not be read in /proc/1/environ
-            pass_fds=fds,
+            pass_fds=[fd for fd in (self._says, self._tells, self._filter) if fd is not None],
         )
-        self._close_says()
         ended = ""
         try:
             async with asyncio.timeout(self._limits.wall):
@@ -91,12 +89,13 @@ class Run:
         except TimeoutError:
             ended = "timeout"
         finally:
-            await end(process)
+            await self._end(process)
         return self._judge(process.returncode, ended)
 
     def _command(self) -> Iterator[str]:
         yield bwrap()
         yield from arguments(self._program.places, self._limits)
+        yield from ("--info-fd", str(self._tells))
         if self._filter is not None:
             yield from ("--seccomp", str(self._filter))
         yield from ("--", python(), "-I", "-S", "-X", "utf8", LAUNCHER, str(self._says))
@@ -140,7 +139,6 @@ class Run:
         await process.wait()
 
     def _judge(self, status: int | None, ended: str) -> Outcome:
-        os.set_blocking(self._said, False)
         try:
             said = os.read(self._said, 4096)
         except BlockingIOError:
@@ -152,36 +150,65 @@ class Run:
             return Outcome(ended, output)
         if said == launcher.READY + self._word and status == 0:
             return Outcome("passed", output)
-        killed = status in {128 + signal.SIGXCPU, 128 + signal.SIGKILL}
-        return Outcome("timeout" if killed else "failed", output)
+        return Outcome("timeout" if status == 128 + signal.SIGXCPU else "failed", output)
 
-    def _close_says(self) -> None:
-        says, self._says = self._says, -1
-        if says >= 0:
-            os.close(says)
-
-
-async def end(process: asyncio.subprocess.Process) -> None:
-    """Returns when a sandbox and all that is in it are gone."""
-    if process.returncode is None:
-        # With the first process of their namespace all others end, and are gone before it is.
-        for pid in children(process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        try:
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """Returns when the sandbox and all that is in it are gone."""
+        self._find_first()
+        with suppress(ProcessLookupError):
+            if self._first is not None:
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+        with suppress(TimeoutError):
             async with asyncio.timeout(END_SECONDS):
                 await process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
+        if process.returncode is None:
+            process.kill()
             await process.wait()
+        if self._first is not None:
+            await buried(self._first)
+
+    def _find_first(self) -> None:
+        """Gets hold of the first process of the sandbox. When that has ended all others have."""
+        try:
+            pid = json.loads(os.read(self._told, 4096))["child-pid"]
+            self._first = os.pidfd_open(pid)
+        except (BlockingIOError, ValueError, ProcessLookupError):
+            return  # there is none yet, or no longer
+        self._opened.callback(os.close, self._first)
 
 
-def memory_file(content: bytes | None) -> int | None:
+async def buried(process: int) -> None:
+    """Returns when the process of a file descriptor has ended, but waits no longer than
+    END_SECONDS, and buries it if that falls to this process."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    loop.add_reader(process, over.set)
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            await over.wait()
+    except TimeoutError:
+        return
+    finally:
+        loop.remove_reader(process)
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, process, os.WEXITED | os.WNOHANG)
+
+
+def pipe(opened: ExitStack) -> tuple[int, int]:
+    """A pipe whose reading end does not block."""
+    ends = os.pipe()
+    for fd in ends:
+        opened.callback(os.close, fd)
+    os.set_blocking(ends[0], False)
+    return ends
+
+
+def memory_file(content: bytes | None, opened: ExitStack) -> int | None:
     """A file descriptor to read `content` from."""
     if content is None:
         return None
     fd = os.memfd_create("filter")
+    opened.callback(os.close, fd)
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd

@@ -49,10 +49,11 @@ def arguments(places: Sequence[str], limits: Limits) -> Iterator[str]:
         site = Path(numpy.origin).parents[1]
         seen |= {str(site / package): f"{SITE}/{package}" for package in PACKAGES}
     seen |= {place: place for place in places}
-    for folder in sorted({str(p) for place in seen.values() for p in Path(place).parents}):
+    shown = {*seen.values(), *DEVICES}
+    for folder in sorted({str(p) for place in shown for p in Path(place).parents}):
         yield from ("--perms", "0755", "--dir", folder)
-    for place, shown in seen.items():
-        yield from ("--ro-bind-try", place, shown)
+    for place, name in seen.items():
+        yield from ("--ro-bind-try", place, name)
     yield from ("--ro-bind", launcher.__file__, LAUNCHER, "--proc", "/proc")
     for device in DEVICES:
         yield from ("--dev-bind", device, device)

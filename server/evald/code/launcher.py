@@ -36,14 +36,14 @@ def main(verdict: int) -> None:
     os.write(verdict, job["word"])
 
 
-def give_up(uid: int | None, limits: dict[str, int]) -> None:
+def give_up(uid: int | None, limits: dict[str, tuple[int, int]]) -> None:
     """Becomes the user `uid`, if one is given, and takes limits."""
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    for name, most in limits.items():
-        resource.setrlimit(getattr(resource, name), (most, most))
+    for name, both in limits.items():
+        resource.setrlimit(getattr(resource, name), both)
 
 
 def run(command: list[str]) -> int:

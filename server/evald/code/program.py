@@ -18,14 +18,13 @@ class Limits:
     wall: float = 10.0
     memory: int = 1024 * MIB
     disk: int = 64 * MIB
-    processes: int = 64
+    processes: int = 32
     files: int = 256
     reserves: bool = False
 
-    def resources(self) -> dict[str, int]:
-        """As resource limits of each process."""
-        return {
-            "RLIMIT_CPU": self.cpu,
+    def resources(self) -> dict[str, tuple[int, int]]:
+        """As resource limits of each process, soft and hard."""
+        most = {
             "RLIMIT_DATA": self.memory,
             "RLIMIT_FSIZE": self.disk,
             "RLIMIT_NPROC": self.processes,
@@ -34,6 +33,10 @@ class Limits:
             "RLIMIT_MEMLOCK": 0,
             "RLIMIT_CORE": 0,
         } | ({} if self.reserves else {"RLIMIT_AS": self.memory})
+        # At the soft limit a signal says why a program ends, at the hard one it ends.
+        return {name: (value, value) for name, value in most.items()} | {
+            "RLIMIT_CPU": (self.cpu, self.cpu + 1)
+        }
 
 
 @dataclass(frozen=True, slots=True)
