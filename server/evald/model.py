@@ -23,6 +23,14 @@ class Reply(Protocol):
     @property
     def response(self) -> Mapping[str, Any]: ...
 
+    @property
+    def seconds(self) -> float:
+        """How long the endpoint took."""
+
+    @property
+    def retries(self) -> int:
+        """Tries that failed before."""
+
 
 class ModelClient(Protocol):
     """Asks one endpoint, with at most `parallelism` requests in flight."""
@@ -80,7 +88,12 @@ class Asker:
     async def __call__(self, row: Row, context: Mapping[str, Any]) -> Mapping[str, Any]:
         """The model's answer: `{"output_text", "response"}`. Raises EvaluationError."""
         reply = await self._client.ask(self.request(context))
-        return {"output_text": self._answer(reply.text), "response": reply.response}
+        return {
+            "output_text": self._answer(reply.text),
+            "response": reply.response,
+            "seconds": round(reply.seconds, 6),
+            "retries": reply.retries,
+        }
 
     async def text(
         self, context: Mapping[str, Any], defaults: Mapping[str, Any] | None = None

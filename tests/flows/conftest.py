@@ -20,6 +20,8 @@ class Said:
 
     text: str
     response: Mapping[str, Any]
+    seconds: float = 0.5
+    retries: int = 0
 
 
 class Emit:

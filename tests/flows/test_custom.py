@@ -101,6 +101,15 @@ def test_a_model_is_asked_and_its_answers_scored(world: Any) -> None:
     assert sample["response"]["choices"][0]["message"]["content"] == "x"
 
 
+def test_what_a_task_took_of_its_model(world: Any) -> None:
+    """Also of the samples that an earlier attempt has asked for."""
+    world.sets["rows"] = [{"q": "x", "a": "x"}] * 3
+    first = world.run(chat(), MODEL)["tasks"]["qa"]["data"]["usage"]
+    assert (first["samples"], first["latency"]["p50"]) == (3, 0.5)
+    world.kept = [Kept(s.index, s.scores, s.parts, s.error) for s in world.emit.samples[:2]]
+    assert world.run(chat(), MODEL)["tasks"]["qa"]["data"]["usage"] == first
+
+
 def test_a_model_may_be_named_by_a_text(world: Any) -> None:
     world.sets["rows"] = [{"q": "x", "a": "x"}]
     world.run(chat(), {"type": "model", "model": "ns/llama"})
@@ -222,7 +231,7 @@ def test_failed_samples_are_no_scores(world_of: Any, model_of: Any) -> None:
     rows = [{"q": "x", "a": "x"}, {"q": "bad", "a": "x"}, {"q": "x"}]
     world = world_of(sets={"rows": rows}, model=model_of(answer))
     result = world.run(chat(), MODEL)["tasks"]["qa"]
-    assert result["data"] == {"errors": {"http": 1, "template": 1}}
+    assert result["data"]["errors"] == {"http": 1, "template": 1}
     score = result["metrics"]["match"]["scores"]["string-check"]
     assert (score["value"], score["stats"]["count"], score["stats"]["nan_count"]) == (1.0, 1, 2)
     by_index = {s.index: s for s in world.emit.samples}
@@ -286,7 +295,7 @@ def test_an_endpoint_that_was_reached_once_is_not_given_up(world_of: Any, model_
     rows = [{"q": i, "a": "x"} for i in range(50)]
     world = world_of(sets={"rows": rows}, model=model_of(answer))
     result = world.run(chat(params={"parallelism": 1}), MODEL)
-    assert result["tasks"]["qa"]["data"] == {"errors": {"connection": 49}}
+    assert result["tasks"]["qa"]["data"]["errors"] == {"connection": 49}
 
 
 @pytest.mark.parametrize("parallelism", [1, 3, 16])
@@ -330,7 +339,7 @@ def test_kept_samples_are_neither_asked_again_nor_counted_twice(world: Any) -> N
     result = world.run(chat(), MODEL)["tasks"]["qa"]
     stats = result["metrics"]["match"]["scores"]["string-check"]["stats"]
     assert (stats["count"], stats["sum"], stats["nan_count"]) == (2, 1.0, 1)
-    assert result["data"] == {"errors": {"http": 1}}
+    assert result["data"]["errors"] == {"http": 1}
     assert len(world.model.requests) == 1
     assert world.emit.steps == [(1, 3), (2, 3), (3, 3)]
 
@@ -360,7 +369,7 @@ def test_a_cluster_that_a_row_lacks(world: Any) -> None:
     config = data(SAME)
     config["tasks"]["t"]["params"] = {"cluster": "passage"}
     result = world.run(config, rows_of({"a": 1, "b": 1, "passage": 1}, {"a": 1, "b": 1}))
-    assert result["tasks"]["t"]["data"] == {"errors": {"dataset": 1}}
+    assert result["tasks"]["t"]["data"]["errors"] == {"dataset": 1}
     assert "no field 'passage' to cluster by" in world.emit.samples[1].error["message"]
 
 

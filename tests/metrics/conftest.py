@@ -22,6 +22,8 @@ class Said:
 
     text: str
     response: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.5
+    retries: int = 0
 
 
 @dataclass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -175,7 +177,7 @@ class ModelClient:
                     finally:
                         self._limit.leave()
                     if isinstance(answer, Reply):
-                        return answer
+                        return replace(answer, retries=tries - 1)
                     failed = answer
                     # Once nobody answered however often we tried, one try each is enough.
                     if not failed.passing or self._reached is False or tries > self._max_retries:
@@ -239,6 +241,7 @@ class ModelClient:
         if self._session is None:
             self._session = self._open()
         answering = False
+        began = time.monotonic()
         try:
             async with self._session.post(url, data=body, allow_redirects=False) as response:
                 answering = self._reached = True
@@ -248,7 +251,7 @@ class ModelClient:
             for key in self._keys:
                 if key in content:
                     content = content.replace(key, MASK.encode())
-            return parse(content)
+            return replace(parse(content), seconds=time.monotonic() - began)
         except TooLong:
             limit = f"{self._response_limit / 2**20:g} MiB"
             return failure(FailureKind.TOO_LARGE, f"its answer is longer than {limit}")

@@ -16,10 +16,13 @@ from evald.errors import EvaluationError
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`text` is what the first choice says; `response` the whole document."""
+    """`text` is what the first choice says; `response` the whole document. It took `seconds`, after
+    `retries` that failed."""
 
     text: str
     response: Mapping[str, Any]
+    seconds: float = 0.0
+    retries: int = 0
 
 
 def parse(body: bytes | bytearray) -> Reply:

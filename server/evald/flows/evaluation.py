@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from evald.errors import EvaluationError
 from evald.flows.flow import FlowContext, SampleRecord
-from evald.flows.scoreboard import Scoreboard, Scoring
+from evald.flows.scoreboard import USAGE, Scoreboard, Scoring
+from evald.flows.usage import numbers_of
 from evald.model import Row
 from evald.templates import context_of, with_answer
 
@@ -150,6 +151,8 @@ class Evaluation:
         if scoring.error is not None and scoring.error["kind"] == "deadline":
             self._late = scoring.error  # others may have an answer yet; this one was not asked
             return
+        if sample is not None and (took := numbers_of(sample)):
+            scoring.parts[USAGE] = took
         self._board.add(scoring.scores, scoring.parts, scoring.error)
         self._emit.sample(record(self._task.name, index, item, sample, scoring))
         self._progress.step()

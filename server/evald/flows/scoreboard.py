@@ -15,6 +15,7 @@ from evald import registry
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.findings import Findings
 from evald.flows.params import parse
+from evald.flows.usage import Usage
 from evald.metrics.metric import Metric
 from evald.model import Models
 from evald.statistics import Statistics
@@ -24,8 +25,9 @@ from evald.templates import Templates, text_of
 Scores = dict[str, dict[str, float | None]]
 Parts = dict[str, list[float]]
 
-CLUSTER = " cluster"
-"""The cluster of a sample among its parts, under a name that stands for no metric."""
+CLUSTER, USAGE = " cluster", " usage"
+"""The cluster of a sample, and what it took of the model, among its parts, under names that stand
+for no metric."""
 
 MESSAGES = 100
 """Different messages of one kind of error that are told apart."""
@@ -55,6 +57,7 @@ class Scoreboard:
         self._parts: Parts = {}
         self._samples = 0
         self._unscored = 0
+        self._usage = Usage()
         self._errors: dict[str, Counter[str]] = {}
 
     def open(self, models: Models, params: Mapping[str, Any], opened: AsyncExitStack) -> None:
@@ -109,6 +112,8 @@ class Scoreboard:
         if error is not None:
             self._count_error(error["kind"], error["message"])
         cluster = next(iter(parts.get(CLUSTER, ())), None)
+        if USAGE in parts:
+            self._usage.add(parts[USAGE])
         for name, values in scores.items():
             statistics = self._statistics.setdefault(name, {})
             for score, value in values.items():
@@ -138,9 +143,11 @@ class Scoreboard:
             raise EvaluationError("dataset", "the data set has no rows", task=task)
         if self.failed == self._samples and not self._has_values:
             self.give_up(task)
-        metrics = {name: {"scores": self._scores(name)} for name in self._metrics}
+        metrics = {name: {"scores": self.scores(name)} for name in self._metrics}
         errors = {kind: messages.total() for kind, messages in self._errors.items()}
-        return {"metrics": metrics} | ({"data": {"errors": errors}} if errors else {})
+        data = {"errors": errors or None, "usage": self._usage.document()}
+        told = {key: value for key, value in data.items() if value is not None}
+        return {"metrics": metrics} | ({"data": told} if told else {})
 
     @property
     def _has_values(self) -> bool:
@@ -175,9 +182,10 @@ class Scoreboard:
         kind, messages = max(self._errors.items(), key=lambda entry: entry[1].total())
         return kind, messages.most_common(1)[0][0], messages.total()
 
-    def _scores(self, name: str) -> dict[str, Any]:
+    def scores(self, name: str) -> dict[str, Any]:
+        """The scores of a metric, in the shape of a result."""
         scores: dict[str, Any] = {}
-        for score, kept in self._statistics[name].items():
+        for score, kept in self._statistics.get(name, {}).items():
             stats = kept.document(failed=self._unscored)
             scores[score] = {"value": kept.mean if kept.count else None, "stats": stats}
             if interval := kept.interval:
