@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from evald.code.bubblewrap import Bubblewrap
 from evald.code.languages import LANGUAGES, Language
 from evald.code.program import Limits, Program
 from evald.code.reply import block, until
@@ -46,8 +47,10 @@ class Benchmark(ABC):
             "split": "test",
         }
 
-    def check(self) -> None:  # noqa: B027, Python is there
-        """Raises EvaluationError of kind `sandbox` when programs need what is not installed."""
+    async def probe(self, sandbox: Bubblewrap) -> None:
+        """Raises EvaluationError of kind `sandbox` unless programs can run in the sandbox, and are
+        kept there."""
+        await sandbox.probe()
 
     @abstractmethod
     def source(self, row: Row, text: str, form: str) -> str:
@@ -90,13 +93,9 @@ class HumanEval(Benchmark):
 
 class Mbpp(Benchmark):
     """MBPP: rows of `text` (or `prompt`), `test_list`, and perhaps `test_imports` and
-    `test_setup_code`. A completion goes on after a docstring that has the task and its tests."""
+    `test_setup_code`. A completion goes on after a docstring with the task and one of its tests."""
 
-    prompt = (
-        '"""\n{{ item.text | default(item.prompt) }}\n'
-        "{% for test in item.test_list %}{{ test }}\n{% endfor %}"
-        '"""\n'
-    )
+    prompt = '"""\n{{ item.text | default(item.prompt) }}\n{{ item.test_list[0] }}\n"""\n'
     question = (
         "You are an expert Python programmer. Your task: {{ item.text | default(item.prompt) }}\n"
         "Your code must pass these tests:\n\n```python\n"
@@ -130,8 +129,13 @@ class MultiPLE(Benchmark):
 
     prompt = HumanEval.prompt
 
-    def check(self) -> None:
+    async def probe(self, sandbox: Bubblewrap) -> None:
         self.language.check()
+        await sandbox.probe()
+        program = self.language.program(self.language.trial)
+        outcome = await sandbox.run(program, self.language.limits(60))
+        if not outcome.passed:
+            raise self.language.missing(outcome.output.strip() or outcome.verdict)
 
     def source(self, row: Row, text: str, form: str) -> str:
         stops = row.get("stop_tokens") or []
@@ -147,7 +151,7 @@ class MultiPLE(Benchmark):
 BENCHMARKS: Mapping[str, Benchmark] = {
     "humaneval": HumanEval(None, (COMPLETIONS,)),
     "humaneval_instruct": HumanEval(None, (CHAT,)),
-    "humanevalplus": HumanEval("evalplus/humanevalplus", (COMPLETIONS,), 10),
+    "humanevalplus": HumanEval("evalplus/humanevalplus", (COMPLETIONS,), 20),
     "mbpp": Mbpp("google-research-datasets/mbpp/full"),
     "mbppplus": MbppPlus("evalplus/mbppplus", seconds=10),
     "mbppplus_nemo": MbppPlus("evalplus/mbppplus", (CHAT,), 10),

@@ -148,7 +148,8 @@ class Run:
             raise unusable(output.strip() or f"bwrap exited with status {status}")
         if ended:
             return Outcome(ended, output)
-        if said == launcher.READY + self._word and status == 0:
+        well = said == launcher.READY + self._word and status == 0
+        if well and not any(word in output for word in self._program.alarms):
             return Outcome("passed", output)
         return Outcome("timeout" if status == 128 + signal.SIGXCPU else "failed", output)
 

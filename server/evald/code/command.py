@@ -60,7 +60,7 @@ def arguments(places: Sequence[str], limits: Limits) -> Iterator[str]:
     for folder, size in {"/dev/shm": limits.disk // 4, HOME: limits.disk}.items():
         yield from ("--perms", "1777", "--size", str(size), "--tmpfs", folder)
     yield from ("--remount-ro", "/", "--chdir", HOME)
-    path = ":".join(["/usr/bin", "/bin", *(f"{place}/bin" for place in places)])
+    path = ":".join(["/usr/local/bin", "/usr/bin", "/bin", *(f"{place}/bin" for place in places)])
     settings = {"PATH": path, "HOME": HOME, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
     for name, value in settings.items():
         yield from ("--setenv", name, value)

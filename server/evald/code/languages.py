@@ -15,35 +15,51 @@ DISK = 256 * MIB
 PROCESSES = 256
 """Compilers and virtual machines need more of them than what they run."""
 
-JAVATUPLES = "/usr/share/java/javatuples.jar"
+LOCAL = Path("/usr/local")
+
+JAR = "/usr/share/java/javatuples.jar"
+"""Tests in Java use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
     """The name of the file that a program goes into, the commands that it is compiled and run by,
-    and what files of the machine these need besides their own folders."""
+    and what files of the machine these need besides their own folders.
+
+    `trial` is a program that passes wherever tests of MultiPL-E can run, for it uses the libraries
+    that they use. `alarms` are words in what a program prints that mean that it has failed.
+    """
 
     name: str
     file: str
     commands: tuple[tuple[str, ...], ...]
+    trial: str
     needs: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises EvaluationError of kind `sandbox` when something is not installed here."""
-        tools = [command[0] for command in self.commands if not command[0].startswith("./")]
-        missing = [tool for tool in tools if not shutil.which(tool)]
+        missing = [tool for tool in self._tools() if not is_installed(tool)]
         missing += [need for need in self.needs if not Path(need).exists()]
         if missing:
-            raise EvaluationError(
-                "sandbox",
-                f"programs in {self.name} need {', '.join(missing)}, which is not installed on "
-                "the machine that runs the job; install it there",
-            )
+            raise self.missing(f"{', '.join(missing)} is not there, below /usr or /opt")
+
+    def missing(self, why: str) -> EvaluationError:
+        """What to say where programs in this language cannot run."""
+        return EvaluationError(
+            "sandbox",
+            f"programs in {self.name} cannot run on the machine that runs the job: {why}; install "
+            "what is missing there",
+        )
 
     def program(self, source: str) -> Program:
         """A program in this language."""
-        places = [*self.needs, *self._places()]
-        return Program(files={self.file: source}, commands=self.commands, places=places)
+        return Program(
+            files={self.file: source},
+            commands=self.commands,
+            places=[*self.needs, *self._places()],
+            alarms=self.alarms,
+        )
 
     def limits(self, seconds: int) -> Limits:
         """Limits of a program that may take so many seconds of processor time."""
@@ -56,53 +72,107 @@ class Language:
             reserves=True,
         )
 
+    def _tools(self) -> Iterator[str]:
+        """The machine's programs among the commands."""
+        for command in self.commands:
+            tool = next(word for word in command if word != "env" and "=" not in word)
+            if not tool.startswith("./"):
+                yield tool
+
     def _places(self) -> Iterator[str]:
         """Where toolchains lie that are not among the system's, and their settings."""
-        for command in self.commands:
-            found = shutil.which(command[0])
-            if not found:
-                continue
-            if not Path(found).is_relative_to("/usr/bin"):
-                yield str(Path(found).resolve().parent.parent)
+        for tool in self._tools():
+            if found := shutil.which(tool):
+                yield from map(str, places_of(Path(found)))
         yield from map(str, Path("/etc").glob(f"{self.name}*"))
 
 
-def _interpreted(name: str, file: str, *command: str) -> Language:
-    return Language(name, file, ((*command, file),))
+def is_installed(tool: str) -> bool:
+    """Whether the machine has a tool that programs in the sandbox can see."""
+    found = shutil.which(tool)
+    return found is not None and (
+        Path(found).resolve().is_relative_to("/usr") or bool(places_of(Path(found)))
+    )
+
+
+def places_of(tool: Path) -> list[Path]:
+    """The folders of a tool that is not the system's own; [] for one that is, and for one in a home
+    folder, where there is more than others may see."""
+    prefix = tool.resolve().parent.parent
+    if prefix == LOCAL:
+        return [prefix / name for name in ("bin", "lib", "share")]
+    return [prefix] if prefix.is_relative_to(LOCAL) or prefix.is_relative_to("/opt") else []
 
 
 LANGUAGES: Mapping[str, Language] = {
     "cpp": Language(
-        "cpp", "program.cpp", (("g++", "-std=c++17", "program.cpp", "-o", "p"), ("./p",))
+        "C++",
+        "program.cpp",
+        (("g++", "-std=c++17", "program.cpp", "-o", "p"), ("./p",)),
+        "int main() {}",
     ),
     "cs": Language(
-        "cs", "program.cs", (("mcs", "-d:DEBUG", "program.cs", "-out:p"), ("mono", "p"))
+        "mono",
+        "program.cs",
+        (
+            ("mcs", "-d:DEBUG", "-r:System.Numerics.dll", "program.cs", "-out:p"),
+            ("env", "MONO_TRACE_LISTENER=Console.Error", "mono", "p"),
+        ),
+        "class Problem { static void Main() {} }",
+        alarms=("Fail:",),
     ),
-    "d": Language("d", "program.d", (("rdmd", "-unittest", "program.d"),)),
-    "go": Language("go", "program_test.go", (("go", "test", "program_test.go"),)),
+    "d": Language("D", "program.d", (("rdmd", "-unittest", "program.d"),), "void main() {}"),
+    "go": Language(
+        "go",
+        "program_test.go",
+        (("go", "test", "program_test.go"),),
+        'package main\nimport "testing"\nfunc TestNothing(t *testing.T) {}\n',
+    ),
     "java": Language(
         "java",
         "Problem.java",
         (
-            ("javac", "-J-XX:+UseSerialGC", "-cp", JAVATUPLES, "Problem.java"),
-            ("java", "-XX:+UseSerialGC", "-Xmx512m", "-ea", "-cp", f".:{JAVATUPLES}", "Problem"),
+            ("javac", "-J-XX:+UseSerialGC", "-encoding", "UTF8", "-cp", JAR, "Problem.java"),
+            ("java", "-XX:+UseSerialGC", "-Xmx512m", "-ea", "-cp", f".:{JAR}", "Problem"),
         ),
-        needs=(JAVATUPLES,),
+        "import org.javatuples.*;\nclass Problem { public static void main(String[] a) {} }",
+        needs=(JAR,),
     ),
-    "jl": _interpreted("julia", "program.jl", "julia"),
-    "js": _interpreted("js", "program.js", "node"),
-    "lua": _interpreted("lua", "program.lua", "lua"),
-    "php": _interpreted("php", "program.php", "php"),
-    "pl": _interpreted("perl", "program.pl", "perl"),
-    "r": _interpreted("R", "program.r", "Rscript"),
-    "rb": _interpreted("ruby", "program.rb", "ruby"),
-    "rkt": _interpreted("racket", "program.rkt", "racket"),
-    "rs": Language("rust", "program.rs", (("rustc", "program.rs", "-o", "p"), ("./p",))),
+    "jl": Language("julia", "program.jl", (("julia", "program.jl"),), "using Test"),
+    "js": Language("JavaScript", "program.js", (("node", "program.js"),), "require('assert')"),
+    "lua": Language("lua", "program.lua", (("lua", "program.lua"),), "require('luaunit')"),
+    "php": Language(
+        "php", "program.php", (("php", "program.php"),), "<?php", alarms=("PHP Parse error",)
+    ),
+    "pl": Language(
+        "perl", "program.pl", (("perl", "program.pl"),), "use Test::Deep;", alarms=("ERROR",)
+    ),
+    "r": Language("R", "program.r", (("Rscript", "program.r"),), "quit(status = 0)"),
+    "rb": Language("ruby", "program.rb", (("ruby", "program.rb"),), "require 'test/unit'"),
+    "rkt": Language(
+        "racket",
+        "program.rkt",
+        (("raco", "test", "program.rkt"),),  # `racket` exits with 0 where tests have failed
+        "#lang racket\n(require rackunit)",
+    ),
+    "rs": Language(
+        "rust", "program.rs", (("rustc", "program.rs", "-o", "p"), ("./p",)), "fn main() {}"
+    ),
     "scala": Language(
-        "scala", "program.scala", (("scalac", "program.scala"), ("scala", "Problem"))
+        "scala",
+        "program.scala",
+        (("scalac", "program.scala"), ("scala", "Problem")),
+        "object Problem extends App {}",
     ),
-    "sh": _interpreted("sh", "program.sh", "bash"),
-    "swift": Language("swift", "program.swift", (("swiftc", "program.swift", "-o", "p"), ("./p",))),
-    "ts": Language("ts", "program.ts", (("tsc", "program.ts"), ("node", "program.js"))),
+    "sh": Language("bash", "program.sh", (("bash", "program.sh"),), "true"),
+    "swift": Language(
+        "swift", "program.swift", (("swiftc", "program.swift", "-o", "p"), ("./p",)), "print(0)"
+    ),
+    "ts": Language(
+        "TypeScript",
+        "program.ts",
+        (("tsc", "--target", "esnext", "program.ts"), ("node", "program.js")),
+        "declare var require: any;\nrequire('assert')",
+    ),
 }
 """By the ends of MultiPL-E's names. Files and commands are those of its own evaluation."""

@@ -48,6 +48,8 @@ class Program:
     commands: Sequence[Sequence[str]] = ()
     places: Sequence[str] = ()
     """Folders and files of the machine that it sees besides the usual ones."""
+    alarms: Sequence[str] = ()
+    """Words that it prints only when it has failed, whatever its exit status."""
 
 
 @dataclass(frozen=True, slots=True)

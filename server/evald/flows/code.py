@@ -88,9 +88,8 @@ class Code(Flow):
         params = parse(EvaluationParams, config.get("params"), "params")
         options = parse(Options, params.extra, "params.extra")
         form = form_of(kind, benchmark, options, context.target["model"])
-        benchmark.check()
         sandbox = Bubblewrap()
-        await sandbox.probe()
+        await benchmark.probe(sandbox)
         async with AsyncExitStack() as opened:
             client = context.models.open(context.target["model"], params.client())
             opened.push_async_callback(client.close)
