@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -22,10 +22,17 @@ class Registry(Generic[Plugin]):
 
     Built-ins are the subclasses of `base` that the modules of its package define. Others come from
     the entry-point group `evald.<package name>`, each naming a class. Raises ValueError, naming the
-    culprit, when a plugin cannot be loaded, or two classes claim one name.
+    culprit, when a plugin cannot be loaded, or two classes claim one name. `more` gives names of a
+    class that take a moment to find: it is called only for names that no class claims.
     """
 
-    def __init__(self, base: type[Plugin], names: str) -> None:
+    def __init__(
+        self,
+        base: type[Plugin],
+        names: str,
+        more: Callable[[type[Plugin]], Collection[str]] = lambda _: (),
+    ) -> None:
+        self._more = more
         package = base.__module__.rpartition(".")[0]
         self._classes: dict[str, type[Plugin]] = {}
         for found in [*_scan(package, base), *_plugins(package, base)]:
@@ -40,23 +47,29 @@ class Registry(Generic[Plugin]):
                     )
 
     def __getitem__(self, name: str) -> type[Plugin]:
-        return self._classes[name]
+        if name in self._classes:
+            return self._classes[name]
+        return next(found for found in self._all() if name in self._more(found))
 
     def __contains__(self, name: str) -> bool:
-        return name in self._classes
+        return name in self._classes or any(name in self._more(found) for found in self._all())
 
     def names(self) -> list[str]:
         return sorted(self._classes)
 
     def unknown(self, name: str) -> str:
         """What to tell somebody who asked for a name that is not there."""
-        return unknown(name, self.names())
+        more = (known for found in self._all() for known in self._more(found))
+        return unknown(name, self.names(), more)
+
+    def _all(self) -> Iterable[type[Plugin]]:
+        return dict.fromkeys(self._classes.values())
 
 
 @cache
 def flows() -> Registry[Flow]:
     """The installed flows by config type."""
-    return Registry(Flow, "types")  # type: ignore[type-abstract]
+    return Registry(Flow, "types", lambda flow: flow.more_types())  # type: ignore[type-abstract]
 
 
 @cache

@@ -6,9 +6,11 @@ import difflib
 from collections.abc import Iterable
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
-    """A sentence that says that `name` is not known, what is nearest, and what there is."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
+def unknown(name: str, known: Iterable[str], more: Iterable[str] = ()) -> str:
+    """A sentence that says that `name` is not known, what is nearest, and what there is, apart from
+    `more`, which are too many to be told."""
+    names, others = list(known), list(more)
+    near = difflib.get_close_matches(name, [*names, *others], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{name!r} is not known{hint} (known: {', '.join(names) or 'none'})"
+    rest = [f"{len(others)} more"] if others else []
+    return f"{name!r} is not known{hint} (known: {', '.join([*names, *rest]) or 'none'})"

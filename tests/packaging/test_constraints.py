@@ -28,6 +28,7 @@ def test_pins() -> None:
         *project["build-system"]["requires"],
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["code"],
+        *project["project"]["optional-dependencies"]["harness"],
         *project["project"]["optional-dependencies"]["postgres"],
         *project["project"]["optional-dependencies"]["s3"],
         *project["dependency-groups"]["dev"],

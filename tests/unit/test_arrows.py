@@ -17,11 +17,13 @@ ALLOWED = {
     "store": {"store", "domain", "deadline", "errors", "settings"},
     "executor": {"executor", "domain", "processes", "errors", "settings"},
     "code": {"code", "processes", "suggest", "errors"},
+    "harness": {"harness", "errors"},
     "flows": {
         "flows",
         "metrics",
         "clients",
         "code",
+        "harness",
         "registry",
         "model",
         "templates",
@@ -50,6 +52,7 @@ ONLY_IN = {
     "aiohttp": {"clients"},
     "huggingface_hub": {"clients"},
     "fsspec": {"clients"},
+    "lm_eval": {"harness"},
     "pynvml": {"executor"},
     "ray": set(),
 }

@@ -27,7 +27,7 @@ class JobSpec:
     """Values for CUDA_VISIBLE_DEVICES; none means that the child sees no GPU."""
     kept: Path | None = None
     """A JSON-lines file of the samples that earlier attempts have scored:
-    `{"task", "index", "scores", "parts", "error"}` each."""
+    `{"task", "index", "scores", "parts", "error", "sample"}` each."""
 
     def encode(self) -> bytes:
         """The spec as one line. It holds secrets."""

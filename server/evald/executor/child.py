@@ -1,10 +1,10 @@
 """The child process: reads a job spec a line, runs its flow, says what happens, and waits for the
 next one. The composition root of children: here clients get their concrete classes.
 
-    python -m evald.executor.child EVENTS LIFELINE
+    python -m evald.executor.child EVENTS LIFELINE [TYPE...]
 
 `EVENTS` is the file descriptor that events are written to, `LIFELINE` the reading end of a pipe
-whose other end the server holds.
+whose other end the server holds, and `TYPE` a config type that is likely to be asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -56,9 +56,10 @@ TRACE_LINES = 100
 class Child:
     """Runs one job after another."""
 
-    def __init__(self, specs: BinaryIO, events: int) -> None:
+    def __init__(self, specs: BinaryIO, events: int, types: Sequence[str] = ()) -> None:
         self._specs = specs
         self._events = events
+        self._types = types
         self._cancel: Callable[[], object] | None = None
         self._stopping = False
 
@@ -70,10 +71,13 @@ class Child:
             self._run(JobSpec.decode(line))
 
     def _preload(self) -> None:
+        modules: dict[str, None] = {}
         with suppress(Exception):  # a broken plugin is told of by the job that asks for it
-            registry.flows()
             registry.metrics()
-        for name in PRELOADED:
+            flows = registry.flows()
+            for kind in self._types:
+                modules |= dict.fromkeys(flows[kind].modules if kind in flows else ())
+        for name in (*PRELOADED, *modules):
             if select.select([self._specs], [], [], 0)[0]:
                 return
             with suppress(ImportError):
@@ -190,11 +194,13 @@ def kept_in(path: Path | None) -> Callable[[str], Iterator[Kept]]:
     def kept(task: str) -> Iterator[Kept]:
         if path is None:
             return
+        name = orjson.dumps(task)
         with path.open("rb") as lines:
             for line in lines:
-                told = orjson.loads(line)
-                if told.pop("task") == task:
-                    yield Kept(**told)
+                if name in line:  # most tasks of a job with many are others
+                    told = orjson.loads(line)
+                    if told.pop("task") == task:
+                        yield Kept(**told)
 
     return kept
 
@@ -248,7 +254,7 @@ def private_stdin() -> BinaryIO:
     return specs
 
 
-def main(events: int, lifeline: int) -> None:
+def main(events: int, lifeline: int, types: Sequence[str]) -> None:
     """Serves until standard input ends."""
     for fd in (events, lifeline):
         os.set_inheritable(fd, False)
@@ -259,8 +265,8 @@ def main(events: int, lifeline: int) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     with private_stdin() as specs:
-        Child(specs, events).serve()
+        Child(specs, events, types).serve()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from threading import Condition, Thread
 
 import structlog
@@ -24,6 +25,9 @@ RSS_LIMIT = 2 * 2**30
 LOOK_SECONDS = 0.1
 """How often is looked at what the jobs hold."""
 
+TYPES = 8
+"""Config types whose flows new children prepare for."""
+
 IDLE_SECONDS = 60
 """How long a child that is not to be kept warm waits for a job like the one before."""
 
@@ -35,6 +39,7 @@ class LocalBackend:
     those that nobody needs; another, the guard, ends those that take too much.
 
     A warm child is ready within a second of being started, and starts a job within milliseconds.
+    While it waits it imports what flows of the last few config types need.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -48,6 +53,7 @@ class LocalBackend:
         self._idle: list[ChildProcess] = []
         self._busy: set[ChildProcess] = set()
         self._ending: dict[ChildProcess, float] = {}
+        self._types: deque[str] = deque(maxlen=TYPES)
         self._failures = 0
         self._start_at = 0.0
         self._closed = False
@@ -59,6 +65,10 @@ class LocalBackend:
 
     def start(self, spec: JobSpec) -> LocalRun:
         """Runs a spec in a waiting child with the same devices, or else in a new one."""
+        kind = str(spec.config.get("type") or "")
+        with self._news:
+            if kind and kind not in self._types:
+                self._types.append(kind)
         child = self._take(spec.devices)
         return LocalRun(self, child, spec, output_limit=self._limits.output)
 
@@ -180,7 +190,7 @@ class LocalBackend:
 
     def _start_warm(self) -> None:
         try:
-            child = ChildProcess()
+            child = ChildProcess(types=tuple(self._types))
         except OSError as e:
             log.error("no child can be started", exc_info=e)
             with self._news:

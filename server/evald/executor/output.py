@@ -94,6 +94,8 @@ class Output:
                     file.write(part)
             (folder / LOG_PATH).parent.mkdir(exist_ok=True)
             shutil.copyfile(self._folder / LOG_PATH, folder / LOG_PATH)
+            failpoint("publish.before_commit")
+        failpoint("publish.after_commit")
         self._published = True
 
     def close(self) -> None:
@@ -114,7 +116,7 @@ def kept_line(sample: StoredSample) -> bytes:
     return (
         f'{{"task":{orjson.dumps(sample.task).decode()},"index":{sample.index},'
         f'"scores":{sample.scores},"parts":{sample.parts or "{}"},'
-        f'"error":{sample.error or "null"}}}\n'
+        f'"error":{sample.error or "null"},"sample":{sample.sample or "null"}}}\n'
     ).encode()
 
 

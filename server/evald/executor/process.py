@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -15,6 +15,8 @@ from threading import Lock
 from evald.executor import marker
 from evald.executor.environment import scrubbed
 from evald.processes import resident
+
+COMMAND = (sys.executable, "-P", "-m", "evald.executor.child")
 
 REAP_SECONDS = 10
 """How long a killed process may take to be gone; only a broken driver holds one for longer."""
@@ -27,9 +29,11 @@ class ChildProcess:
     the server dies, however it dies, the lifeline breaks, and the child's group with it. (The
     kernel's parent-death signal would not do: it fires when the thread that started the child
     ends, and it spares what the child has started.)
+
+    While it waits for a job, it imports what flows of the config `types` need.
     """
 
-    def __init__(self, devices: tuple[str, ...] = ()) -> None:
+    def __init__(self, devices: tuple[str, ...] = (), types: Sequence[str] = ()) -> None:
         self.devices = devices
         self.jobs = 0
         self.idle_since = time.monotonic()
@@ -41,7 +45,7 @@ class ChildProcess:
         lifeline, self._lifeline = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "evald.executor.child", str(theirs), str(lifeline)],
+                [*COMMAND, str(theirs), str(lifeline), *types],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

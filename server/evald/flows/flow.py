@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -15,12 +15,14 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A sample that an earlier attempt of the job has scored already."""
+    """A sample that an earlier attempt of the job has scored already. `sample` is the answer, as it
+    was kept."""
 
     index: int
     scores: Mapping[str, Mapping[str, float | None]]
     parts: Mapping[str, Sequence[float]] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
+    sample: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,15 @@ class Flow(ABC):
 
     targets: ClassVar[Mapping[str, Sequence[str]]]
     """Target types that each task type takes; key `*` is any task type."""
+
+    modules: ClassVar[Sequence[str]] = ()
+    """What takes long to import: once a job of this flow has run, waiting children have it."""
+
+    @classmethod
+    def more_types(cls) -> Collection[str]:
+        """Config types besides `types` that take a moment to find. They are asked for only when no
+        flow has a type among its `types`."""
+        return ()
 
     @abstractmethod
     def check(self, config: Document) -> None:
