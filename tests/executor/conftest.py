@@ -14,51 +14,114 @@ from uuid import uuid4
 import pytest
 
 from evald.executor.backend import JobSpec
+from evald.executor.driver import Driver
+from evald.executor.gpus import Gpus
 from evald.executor.local import LocalBackend
+from evald.executor.ray import RayBackend
 from evald.settings import Settings
 
 PLUGIN = Path(__file__).parent / "flows_plugin"
 
-Starts = Callable[..., LocalBackend]
+ENVIRONMENT = {
+    **dict.fromkeys(("EVALD_SLOTS", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"), "1"),
+    **{"OTHER": "1", "HF_ENDPOINT": "https://user:password@host/", "HF_HOME": "/cache"},
+}
+"""Variables of a server: its children get the last one alone."""
+
+AnyBackend = LocalBackend | RayBackend
+Starts = Callable[..., AnyBackend]
 
 
 class Mark:
     """A variable in the environment of all that a test starts."""
 
-    def __init__(self) -> None:
-        self.value = uuid4().hex
+    value = uuid4().hex
+    ray = "no marker"
+    """What those have that Ray is made of, which outlives a test."""
 
     def pids(self) -> set[int]:
-        """Living processes that carry the mark."""
+        """Living processes that carry the mark, but for children that idle workers of Ray keep."""
         found = set()
         for path in Path("/proc").iterdir():
             with suppress(OSError):
-                if path.name.isdigit() and self.value.encode() in (path / "environ").read_bytes():
+                environment = (path / "environ").read_bytes() if path.name.isdigit() else b""
+                if (
+                    self.value.encode() in environment
+                    and self.ray.encode() not in environment
+                    and not kept(path)
+                ):
                     found.add(int(path.name))
         return found
 
 
+def kept(process: Path) -> bool:
+    """Whether a process is the child of a worker of Ray that has nothing to do."""
+    parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    return Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::IDLE")
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """A Ray of this test process, with two simulated GPUs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        set_mark(patch)
+        settings = Settings(data_dir=tmp_path_factory.mktemp("ray"), executor="ray")
+        driver = Driver(settings, Gpus("2").devices)
+    yield driver
+    driver.close()
+
+
+class Shared:
+    """A driver that is not closed with a backend."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.open = driver.open
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.xdist_group("ray"))])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The backend that a test runs on. Ray is started before the test counts what is open."""
+    if request.param == "ray":
+        Mark.ray = request.getfixturevalue("driver").marker
+    return request.param
+
+
 @pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mark]:
+def mark(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mark]:
     """Marks all children of a test, and sees that no process and no open file is left."""
     mark = Mark()
-    paths = [str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHON_TRIAL", mark.value)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    set_mark(monkeypatch)
     gc.collect()
     before = len(list(Path("/proc/self/fd").iterdir()))
     yield mark
+    if kind == "ray":
+        wait_until(lambda: not mark.pids())  # a task ends after what it says last
     assert not mark.pids()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
-@pytest.fixture
-def backends(mark: Mark) -> Iterator[Starts]:
-    """Starts backends, and closes them."""
-    started = []
+def set_mark(patch: pytest.MonkeyPatch) -> None:
+    paths = [str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]
+    patch.setenv("PYTHON_TRIAL", Mark.value)
+    patch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
-    def start(**settings: Any) -> LocalBackend:
-        started.append(LocalBackend(Settings(**{"warm_children": 0, **settings})))
+
+@pytest.fixture
+def backends(kind: str, mark: Mark, request: pytest.FixtureRequest) -> Iterator[Starts]:
+    """Starts backends, and closes them."""
+    started: list[AnyBackend] = []
+
+    def start(**given: Any) -> AnyBackend:
+        # Of the workers of Ray, which outlive a test, each keeps a child too.
+        settings = Settings(**{"warm_children": int(kind == "ray"), **given})
+        if kind == "local":
+            started.append(LocalBackend(settings))
+        else:
+            started.append(RayBackend(settings, Shared(request.getfixturevalue("driver"))))
         return started[-1]
 
     yield start
@@ -67,7 +130,7 @@ def backends(mark: Mark) -> Iterator[Starts]:
 
 
 @pytest.fixture
-def backend(backends: Starts) -> LocalBackend:
+def backend(backends: Starts) -> AnyBackend:
     return backends()
 
 
@@ -99,11 +162,11 @@ def make_spec(tmp_path: Path) -> Callable[..., JobSpec]:
 @pytest.fixture
 def until() -> Callable[[Callable[[], Any]], None]:
     """Waits for a condition."""
+    return wait_until
 
-    def wait(condition: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
 
-    return wait
+def wait_until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

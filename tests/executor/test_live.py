@@ -14,9 +14,8 @@ from evald.domain.live import Outcome
 from evald.errors import DeadlineExceeded, EvaluationError, Unavailable
 from evald.executor import live
 from evald.executor.live import Live
-from evald.executor.local import LocalBackend
 from evald.settings import Settings
-from tests.executor.conftest import Mark
+from tests.executor.conftest import AnyBackend, Mark
 
 KEY = "sesame-open-4711"
 
@@ -33,7 +32,7 @@ class Vault:
 
 
 @pytest.fixture
-def evaluate(backend: LocalBackend, tmp_path: Path) -> Callable[..., Outcome]:
+def evaluate(backend: AnyBackend, tmp_path: Path) -> Callable[..., Outcome]:
     vault = Vault()
 
     def redaction(*documents: Any) -> Callable[[str], str]:

@@ -1,4 +1,4 @@
-"""The local backend, with real children: how runs end that do not end by themselves."""
+"""Every backend, with real children: how runs end that do not end by themselves."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from evald.executor import run
 from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.events import Done, Event, Log, Samples
 from evald.executor.local import LocalBackend
+from evald.executor.ray import RayRun
 from evald.executor.run import LocalRun
 from evald.settings import Settings
+from tests.executor.conftest import AnyBackend
 
 MakeSpec = Callable[..., JobSpec]
 Until = Callable[[Callable[[], Any]], None]
 
 
-def died(attempt: LocalRun) -> tuple[list[Event], ChildDied]:
+def died(attempt: LocalRun | RayRun) -> tuple[list[Event], ChildDied]:
     """What a run says before its child dies, and how that dies."""
     said: list[Event] = []
     with pytest.raises(ChildDied) as caught:
@@ -54,7 +56,7 @@ def test_a_death_says_how(
     do: str,
     kind: str,
     message: str,
-    backend: LocalBackend,
+    backend: AnyBackend,
     make_spec: MakeSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -70,7 +72,7 @@ def test_a_death_says_how(
     ("do", "kind"), [("grow", "memory"), ("multiply", "processes"), ("flood_forever", "output")]
 )
 def test_a_job_that_takes_too_much_is_ended(
-    do: str, kind: str, backends: Callable[..., LocalBackend], make_spec: MakeSpec
+    do: str, kind: str, backends: Callable[..., AnyBackend], make_spec: MakeSpec
 ) -> None:
     limits = {"job_memory": 300 * 2**20, "job_processes": 50, "job_output": 2**25}
     attempt = backends(**limits).start(make_spec(do, megabytes=4000))
@@ -79,15 +81,13 @@ def test_a_job_that_takes_too_much_is_ended(
     assert not alive(attempt.pid)
 
 
-def test_a_crash_in_c_leaves_its_trace_in_the_log(
-    backend: LocalBackend, make_spec: MakeSpec
-) -> None:
+def test_a_crash_in_c_leaves_its_trace_in_the_log(backend: AnyBackend, make_spec: MakeSpec) -> None:
     said, _ = died(backend.start(make_spec("segfault")))
     assert any("in segfault" in e.message for e in said if isinstance(e, Log))
 
 
 @pytest.mark.parametrize("do", ["hang", "busy", "stubborn", "stuck", "flood_forever", "offspring"])
-def test_a_stopped_run_ends(do: str, backend: LocalBackend, make_spec: MakeSpec) -> None:
+def test_a_stopped_run_ends(do: str, backend: AnyBackend, make_spec: MakeSpec) -> None:
     attempt = backend.start(make_spec(do))
     said = attempt.events()
     next(said)
@@ -102,7 +102,7 @@ def test_a_stopped_run_ends(do: str, backend: LocalBackend, make_spec: MakeSpec)
 
 
 def test_a_flow_that_blocks_its_loop_ends_before_a_long_grace(
-    backend: LocalBackend, make_spec: MakeSpec
+    backend: AnyBackend, make_spec: MakeSpec
 ) -> None:
     attempt = backend.start(make_spec("busy"))
     said = attempt.events()
@@ -114,7 +114,7 @@ def test_a_flow_that_blocks_its_loop_ends_before_a_long_grace(
     assert time.monotonic() - started < 20
 
 
-def test_a_stopped_flow_may_clean_up(backend: LocalBackend, make_spec: MakeSpec) -> None:
+def test_a_stopped_flow_may_clean_up(backend: AnyBackend, make_spec: MakeSpec) -> None:
     attempt = backend.start(make_spec("cleaning"))
     said = attempt.events()
     next(said)
@@ -125,7 +125,7 @@ def test_a_stopped_flow_may_clean_up(backend: LocalBackend, make_spec: MakeSpec)
     assert "cleaned up" in [e.message for e in rest if isinstance(e, Log)]
 
 
-def test_samples_gathered_before_a_stop_arrive(backend: LocalBackend, make_spec: MakeSpec) -> None:
+def test_samples_gathered_before_a_stop_arrive(backend: AnyBackend, make_spec: MakeSpec) -> None:
     attempt = backend.start(make_spec("samples", count=1, pause=0.001, then="hang"))
     said = attempt.events()
     next(said)
@@ -138,7 +138,7 @@ def test_samples_gathered_before_a_stop_arrive(backend: LocalBackend, make_spec:
 
 @pytest.mark.parametrize("then", ["hang", "exit", "end"])
 def test_nothing_that_a_job_started_outlives_it(
-    then: str, backend: LocalBackend, make_spec: MakeSpec, until: Until
+    then: str, backend: AnyBackend, make_spec: MakeSpec, until: Until
 ) -> None:
     attempt = backend.start(make_spec("offspring", then=then))
     said = attempt.events()
@@ -156,7 +156,7 @@ def test_nothing_that_a_job_started_outlives_it(
     until(lambda: not any(map(alive, pids)))
 
 
-def test_a_run_stopped_before_anybody_listens(backend: LocalBackend, make_spec: MakeSpec) -> None:
+def test_a_run_stopped_before_anybody_listens(backend: AnyBackend, make_spec: MakeSpec) -> None:
     attempt = backend.start(make_spec("hang"))
     attempt.stop(0)
     _, death = died(attempt)
@@ -166,7 +166,7 @@ def test_a_run_stopped_before_anybody_listens(backend: LocalBackend, make_spec: 
 
 
 def test_a_stop_after_the_end_does_not_touch_the_next_run(
-    backend: LocalBackend, make_spec: MakeSpec
+    backend: AnyBackend, make_spec: MakeSpec
 ) -> None:
     first = backend.start(make_spec("samples", count=1))
     said = first.events()
@@ -180,7 +180,7 @@ def test_a_stop_after_the_end_does_not_touch_the_next_run(
 
 
 def test_a_run_that_nobody_listens_to_any_more_ends(
-    backend: LocalBackend, make_spec: MakeSpec
+    backend: AnyBackend, make_spec: MakeSpec
 ) -> None:
     attempt = backend.start(make_spec("hang"))
     said = attempt.events()
@@ -190,7 +190,7 @@ def test_a_run_that_nobody_listens_to_any_more_ends(
 
 
 def test_a_child_that_reads_nothing_can_be_stopped(
-    backend: LocalBackend, make_spec: MakeSpec
+    backend: AnyBackend, make_spec: MakeSpec
 ) -> None:
     first = backend.start(make_spec("samples", count=1))
     list(first.events())
@@ -202,9 +202,7 @@ def test_a_child_that_reads_nothing_can_be_stopped(
     assert death.kind == "stopped"
 
 
-def test_many_stops_leave_nothing(
-    backends: Callable[..., LocalBackend], make_spec: MakeSpec
-) -> None:
+def test_many_stops_leave_nothing(backends: Callable[..., AnyBackend], make_spec: MakeSpec) -> None:
     backend = backends(warm_children=1)
     for i in range(50):
         attempt = backend.start(make_spec("hang"))
@@ -214,13 +212,15 @@ def test_many_stops_leave_nothing(
     # The fixture looks for what is left.
 
 
-def test_close_ends_what_runs(backends: Callable[..., LocalBackend], make_spec: MakeSpec) -> None:
+def test_close_ends_what_runs(
+    backends: Callable[..., AnyBackend], make_spec: MakeSpec, until: Until
+) -> None:
     backend = backends()
     attempt = backend.start(make_spec("stubborn"))
     said = attempt.events()
     next(said)
     backend.close()
-    assert not alive(attempt.pid)
+    until(lambda: not alive(attempt.pid))
     with pytest.raises(ChildDied):
         list(said)
 
@@ -240,6 +240,7 @@ input()
 """
 
 
+@pytest.mark.parametrize("kind", ["local"], indirect=True)
 @pytest.mark.parametrize("do", ["hang", "stuck", "stubborn", "offspring"])
 def test_children_do_not_outlive_a_killed_server(do: str, mark: Any, until: Until) -> None:
     server = subprocess.Popen(

@@ -1,0 +1,362 @@
+"""Ray: the process that speaks to it, and the task that runs an attempt on one of its nodes.
+
+Nothing else imports ray. It has a process of its own, since it ends the one it is in when it loses
+its head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Condition, Event, Thread, Timer
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import ray
+from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from evald import __version__
+from evald.errors import EvaldError
+from evald.executor import events
+from evald.executor.backend import ChildDied, JobSpec, Run
+from evald.executor.local import LocalBackend
+from evald.executor.ray import NOTE, Terms
+from evald.settings import Settings
+
+STORE_BYTES = 128 * 2**20
+"""Memory of the object store of a Ray that is started here: only large events pass through it."""
+
+AHEAD = 8
+"""Pieces of events that a task may be ahead of who reads them."""
+
+WAITING = 100_000
+"""More than attempts run at once."""
+
+PIECE_BYTES = 2**20
+"""About how much is sent at once."""
+
+LATE_SECONDS = 10
+"""How long a task may take to end after its grace is over; then Ray is told to kill it."""
+
+PLACE_SECONDS = 1
+"""How long an attempt that is told to end may be on its way to a node."""
+
+LAST_SECONDS = 5
+"""How long attempts may take to end when the server has."""
+
+END_SECONDS = 10
+"""How long Ray may take to let go of us."""
+
+
+class Stops:
+    """Where tasks hear that they are to end: an actor on which they all wait."""
+
+    def __init__(self) -> None:
+        self._graces: dict[str, asyncio.Future[float | None]] = {}
+
+    async def wait(self, key: str) -> float | None:
+        """Answers when the task is to end: the seconds that it gets; None when it has ended."""
+        return await self._grace(key)
+
+    async def tell(self, key: str, grace: float) -> None:
+        if not self._grace(key).done():
+            self._grace(key).set_result(grace)
+
+    async def forget(self, key: str) -> None:
+        if not self._grace(key).done():
+            self._grace(key).set_result(None)
+        del self._graces[key]
+
+    def _grace(self, key: str) -> asyncio.Future[float | None]:
+        return self._graces.setdefault(key, asyncio.get_running_loop().create_future())
+
+
+@ray.remote(
+    max_retries=0, max_calls=0, num_returns="streaming", _generator_backpressure_num_objects=AHEAD
+)
+def attempt(stops: Any, key: str, terms: Terms, spec: bytes, kept: bytes | None) -> Iterator[bytes]:
+    """Runs a spec in a child of this worker. Yields lines: where it runs, its events, and at last
+    how it died if it did."""
+    with TemporaryDirectory(prefix="evald-") as folder:
+        path = None
+        if kept is not None:
+            path = Path(folder) / "kept.jsonl"
+            path.write_bytes(kept)
+        devices = tuple(ray.get_runtime_context().get_accelerator_ids().get("GPU", ()))
+        try:
+            check_node(terms, JobSpec.decode(spec))
+            with backend_for(terms, devices) as backend:
+                run = backend.start(replace(JobSpec.decode(spec), devices=devices, kept=path))
+                stop_when_told(run, stops.wait.remote(key))
+                yield placed(run.pid)
+                yield from Gathered(run)
+        except ChildDied as e:
+            yield died(e.kind, str(e))
+        except EvaldError as e:
+            yield died("node", e.message)
+
+
+def check_node(terms: Terms, spec: JobSpec) -> None:
+    """Raises ChildDied when this node is not fit for an attempt."""
+    if terms.version != __version__:
+        raise ChildDied(
+            "node",
+            f"the Ray node {socket.gethostname()} has evald {__version__}, the server "
+            f"{terms.version}; install the same one on all nodes",
+        )
+    if not spec.clients.data_dir.is_dir() and embedded(spec):
+        raise ChildDied(
+            "node",
+            f"the Ray node {socket.gethostname()} has no {spec.clients.data_dir}, where the data "
+            "sets are: mount the server's EVALD_DATA_DIR on all nodes, or keep data sets in a data "
+            "store (EVALD_DATA_STORE_URL), in s3:// or on the web",
+        )
+
+
+def embedded(spec: JobSpec) -> bool:
+    """Whether a spec names data sets of the embedded store."""
+    if spec.clients.data_store_url:
+        return False
+    return '"hf://' in json.dumps([spec.config, spec.target], default=dict)
+
+
+@contextmanager
+def backend_for(terms: Terms, devices: tuple[str, ...]) -> Iterator[LocalBackend]:
+    """The backend of this worker, whose children wait for the next attempt. Not so with devices:
+    the next attempt on them may run in another worker, and finds their memory free."""
+    limits = (terms.job_memory, terms.job_processes, terms.job_output)
+    if terms.keep and not devices:
+        yield kept_backend(*limits)
+        return
+    backend = make_backend(*limits)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def make_backend(memory: int, processes: int, output: int) -> LocalBackend:
+    settings = Settings(
+        warm_children=0, job_memory=memory, job_processes=processes, job_output=output
+    )
+    return LocalBackend(settings)
+
+
+kept_backend = cache(make_backend)
+
+
+def stop_when_told(run: Run, grace: Any) -> None:
+    """Stops a run when the reference `grace` has an answer."""
+
+    def on_answer(answer: Any) -> None:
+        with suppress(RayError):  # whoever tells is lost; the server has Ray kill us
+            if (seconds := answer.result()) is not None:
+                run.stop(seconds)
+
+    grace.future().add_done_callback(on_answer)
+
+
+class Gathered:
+    """The events of a run as pieces of lines: what is said while one is under way is the next."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._over = False
+        self._death: BaseException | None = None
+        self._news = Condition()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Raises ChildDied after the last piece when the run does. Its end is the run's."""
+        reader = Thread(target=self._read, name="reader")
+        reader.start()
+        try:
+            while piece := self._take():
+                yield piece
+            if self._death is not None:
+                raise self._death
+        finally:
+            self._run.stop(0)
+            with self._news:
+                self._over = True
+                self._news.notify_all()
+            reader.join()
+
+    def _take(self) -> bytes:
+        with self._news:
+            self._news.wait_for(lambda: self._lines or self._over)
+            piece = b"".join(self._lines)
+            self._lines, self._size = [], 0
+            self._news.notify_all()
+            return piece
+
+    def _read(self) -> None:
+        try:
+            for event in self._run.events():
+                self._add(events.encode(event))
+        except BaseException as e:
+            self._death = e
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+
+    def _add(self, said: bytes) -> None:
+        with self._news:
+            self._news.wait_for(lambda: self._size < PIECE_BYTES or self._over)
+            self._lines.append(said)
+            self._size += len(said)
+            self._news.notify_all()
+
+
+def placed(pid: int) -> bytes:
+    """The line that says where an attempt runs. No event begins like it."""
+    return note({"node": ray.util.get_node_ip_address(), "pid": pid})
+
+
+def died(kind: str, message: str) -> bytes:
+    """The line that says how an attempt died."""
+    return note({"kind": kind, "message": message})
+
+
+def note(said: dict[str, Any]) -> bytes:
+    return NOTE + json.dumps(said).encode() + b"\n"
+
+
+class Carrier:
+    """Carries one attempt between the server, at the other end of a socket, and its task."""
+
+    def __init__(self, stops: Any, link: socket.socket) -> None:
+        self._stops = stops
+        self._link = link
+        self._key = uuid4().hex
+        self._stopped = False
+        self._placed = Event()
+        self._ended = Event()
+
+    def carry(self) -> None:
+        """Reads terms and spec, and writes what the task says until it has ended."""
+        with self._link, self._link.makefile("rb") as lines, suppress(OSError):
+            terms, spec = lines.readline(), lines.readline()
+            if spec.endswith(b"\n"):
+                self._follow(self._start(Terms(**json.loads(terms)), spec), lines)
+
+    def _start(self, terms: Terms, line: bytes) -> Any:
+        spec = JobSpec.decode(line)
+        kept = spec.kept.read_bytes() if spec.kept is not None else None
+        task = attempt.options(
+            num_cpus=terms.cpus,
+            num_gpus=len(spec.devices),
+            name=f"{spec.job_id} attempt {spec.attempt}",
+        )
+        return task.remote(self._stops, self._key, terms, line, kept)
+
+    def _follow(self, stream: Any, lines: BinaryIO) -> None:
+        Thread(target=self._listen, args=(stream, lines), daemon=True).start()
+        try:
+            for piece in stream:
+                said = ray.get(piece)
+                self._placed.set()
+                with suppress(OSError):  # it is told to end when nobody listens
+                    self._link.sendall(said)
+        except RayError as e:
+            self._link.sendall(died("stopped" if self._stopped else "lost", reason(e)))
+        finally:
+            self._placed.set()
+            self._ended.set()
+            self._stops.forget.remote(self._key)
+            self._link.shutdown(socket.SHUT_RDWR)
+
+    def _listen(self, stream: Any, lines: BinaryIO) -> None:
+        """Hears how many seconds are left; a server that is gone leaves none."""
+        with suppress(OSError, ValueError):
+            grace = float(lines.readline() or 0)
+            if self._ended.is_set():
+                return
+            self._stopped = True
+            self._stops.tell.remote(self._key, grace)
+            if not self._placed.wait(PLACE_SECONDS) or not self._ended.wait(grace + LATE_SECONDS):
+                ray.cancel(stream, force=True)
+
+
+def reason(error: RayError) -> str:
+    """What to say of a task that Ray has lost."""
+    if isinstance(error, TaskCancelledError):
+        return "the attempt was told to end"
+    if isinstance(error, RayTaskError):
+        return (
+            f"the Ray task broke: {error.cause!r}; evald must be installed on every Ray node, "
+            "in the same version"
+        )
+    first = str(error).strip().partition("\n")[0]
+    return f"Ray lost the attempt, as when a node or a worker dies: {first}"[:500]
+
+
+def connect(address: str | None, cpus: int, gpus: int, folder: str) -> dict[str, Any]:
+    """Connects to a cluster, or starts a Ray on this machine. Answers what there is of it."""
+    if address is None:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            num_gpus=gpus,
+            object_store_memory=STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            _temp_dir=folder,
+        )
+    else:
+        ray.init(address=address, log_to_driver=False)
+    has = ray.cluster_resources()
+    return {"gpus": int(has.get("GPU", 0)), "cpus": has.get("CPU", 0), "nodes": len(ray.nodes())}
+
+
+def serve(control: socket.socket) -> None:
+    """Carries the attempts whose sockets come through `control`, until that ends."""
+    node = ray.get_runtime_context().get_node_id()
+    actor = ray.remote(Stops).options(
+        num_cpus=0,
+        max_concurrency=WAITING,
+        max_restarts=-1,
+        max_task_retries=-1,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True),
+    )
+    stops = actor.remote()
+    carriers: list[Thread] = []
+    while links := socket.recv_fds(control, 1, 1)[1]:
+        carrier = Carrier(stops, socket.socket(fileno=links[0]))
+        carriers = [thread for thread in carriers if thread.is_alive()]
+        carriers.append(Thread(target=carrier.carry, daemon=True))
+        carriers[-1].start()
+    # The server has told its attempts to end, or is gone, which tells them too.
+    ends = time.monotonic() + LAST_SECONDS
+    for thread in carriers:
+        thread.join(max(0.0, ends - time.monotonic()))
+
+
+def main(control: int) -> None:
+    """Reads from `control` what to connect to, answers what there is or why not, and serves."""
+    with socket.socket(fileno=control) as link:
+        asked: Mapping[str, Any] = json.loads(link.makefile("rb").readline())
+        try:
+            answer = connect(**asked)
+        except Exception as e:
+            answer = {"error": f"{type(e).__name__}: {e}"}
+        link.sendall(json.dumps(answer).encode() + b"\n")
+        if "error" not in answer:
+            with suppress(OSError):
+                serve(link)
+    end = Timer(END_SECONDS, os._exit, args=(1,))
+    end.daemon = True
+    end.start()
+    ray.shutdown()
+    os._exit(0)

@@ -1,0 +1,173 @@
+"""The process that speaks to Ray, seen from the server."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import structlog
+
+from evald.domain.devices import Device
+from evald.errors import Unavailable
+from evald.executor import marker
+from evald.executor.environment import scrubbed
+from evald.settings import Settings
+
+log = structlog.get_logger()
+
+START_SECONDS = 90
+"""How long Ray may take to start, or to answer."""
+
+END_SECONDS = 20
+"""How long it may take to end by itself."""
+
+CODE = "import sys; from evald.executor.cluster import main; main(int(sys.argv[1]))"
+"""Not `-m`: of what is `__main__`, Ray would send copies to its workers."""
+
+
+class Driver:
+    """Ray's driver, started again when it has died, as it does when Ray's head is lost.
+
+    Without EVALD_RAY_ADDRESS it starts a Ray on this machine, of its own, which ends with it.
+    """
+
+    def __init__(self, settings: Settings, devices: Sequence[Device] = ()) -> None:
+        """Raises Unavailable when there is no Ray to work with."""
+        if importlib.util.find_spec("ray") is None:
+            raise Unavailable("EVALD_EXECUTOR=ray needs Ray: pip install 'evald[ray]'")
+        self._address = settings.ray_address
+        self._cpus = settings.slots + settings.live_slots
+        self._devices = tuple(devices)
+        self._log = settings.data_dir / "ray.log"
+        self._lock = Lock()
+        self._closed = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self.gpus = 0
+        """GPUs of all nodes."""
+        self.marker = ""
+        """What the environment of all processes of a Ray that was started here has."""
+        self._start()
+
+    def open(self) -> socket.socket:
+        """A socket whose other end carries one attempt. Raises Unavailable."""
+        with self._lock:
+            if self._closed:
+                raise Unavailable("the server is going down")
+            ours, theirs = socket.socketpair()
+            with theirs:
+                for _ in range(2):
+                    if self._process is None or self._process.poll() is not None:
+                        log.warning("the Ray driver died and is started again", log=str(self._log))
+                        self._end()
+                        self._start()
+                    with suppress(OSError):
+                        socket.send_fds(self._control, [b"a"], [theirs.fileno()])
+                        return ours
+            ours.close()
+            raise Unavailable(f"Ray cannot be reached; see {self._log}")
+
+    def close(self) -> None:
+        """Ends it, and a Ray that it has started. Nothing of that is left when this returns."""
+        with self._lock:
+            self._closed = True
+            self._end()
+
+    def _start(self) -> None:
+        self.marker = marker.new()
+        self._folder = tempfile.mkdtemp(prefix="evald-ray-", dir="/tmp")
+        self._control, theirs = socket.socketpair()
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with theirs, self._log.open("ab") as printed:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", CODE, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                env=self._environment(),
+            )
+        try:
+            self._shake_hands()
+        except Unavailable:
+            self._end()
+            raise
+
+    def _shake_hands(self) -> None:
+        """Says what to connect to, and hears what there is."""
+        where = self._address or "a Ray of its own"
+        asked = {
+            "address": self._address,
+            "cpus": self._cpus,
+            "gpus": len(self._devices),
+            "folder": self._folder,
+        }
+        deadline = time.monotonic() + START_SECONDS
+        answer = b""
+        with suppress(OSError):
+            self._control.sendall(json.dumps(asked).encode() + b"\n")
+            while not answer.endswith(b"\n"):
+                left = max(0.0, deadline - time.monotonic())
+                if not select.select([self._control], [], [], left)[0]:
+                    raise Unavailable(
+                        f"Ray at {where} (EVALD_RAY_ADDRESS) did not answer within "
+                        f"{START_SECONDS} s; see {self._log}"
+                    )
+                data = self._control.recv(2**16)
+                if not data:
+                    break
+                answer += data
+        told: dict[str, Any] = {"error": "it ended at once"}
+        if answer.endswith(b"\n"):
+            told = json.loads(answer)
+        if "error" in told:
+            raise Unavailable(
+                f"Ray at {where} (EVALD_RAY_ADDRESS) cannot be used: {told['error']}; this machine "
+                f"must be a node of the cluster, such as by `ray start --address`; see {self._log}"
+            )
+        self.gpus = told["gpus"]
+        log.info("connected to Ray", ray=where, **told)
+
+    def _environment(self) -> dict[str, str]:
+        """As that of children, for Ray hands it on to its workers; and what concerns Ray."""
+        visible = [device.visible for device in self._devices if not device.simulated]
+        kept = scrubbed(os.environ, marker=self.marker, devices=visible)
+        own = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+        if self._address is None:
+            if not visible:
+                del kept["CUDA_VISIBLE_DEVICES"]  # or Ray would not simulate GPUs
+            own |= {
+                "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # listens on 127.0.0.1 alone
+                "RAY_AUTH_MODE": "token",
+                "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            }
+            own.pop("RAY_ADDRESS", None)
+        return {**kept, **own, "RAY_USAGE_STATS_ENABLED": "0"}
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        self._control.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        marker.kill(self.marker)
+        shutil.rmtree(Path(self._folder), ignore_errors=True)
+        self._process = None
