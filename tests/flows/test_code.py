@@ -123,6 +123,7 @@ def test_pass_at_k_of_several_samples(world: Any, model_of: Any) -> None:
     assert sorted(asked.values()) == [5, 5]
     first = next(s for s in world.emit.samples if s.index == 0)
     assert sorted(p["verdict"] for p in first.sample["programs"]) == ["failed"] * 3 + ["passed"] * 2
+    assert [choice["index"] for choice in first.sample["response"]["choices"]] == [0, 1, 2, 3, 4]
 
 
 def test_kept_samples_are_not_asked_again(world: Any, model_of: Any) -> None:

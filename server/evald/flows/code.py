@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from gzip import open as gunzipped
 from importlib.metadata import PackageNotFoundError, distribution
@@ -163,29 +163,42 @@ class Writer:
         self._sandbox = sandbox
 
     async def __call__(self, row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`{"output_text", "response"}` of the first program, and of all of them `programs`, each
-        `{"output_text", "verdict", "output"}`. Raises EvaluationError."""
+        """The first program's `{"output_text"}`, and of all of them `programs`, each
+        `{"output_text", "verdict", "output"}`, and `response`, `seconds` and `retries` as if one
+        request had asked for them. Raises EvaluationError."""
         try:
             async with asyncio.TaskGroup() as group:
-                written = [group.create_task(self._write(row, seen)) for _ in range(self._count)]
+                writing = [group.create_task(self._write(row, seen)) for _ in range(self._count)]
         except ExceptionGroup as e:
             raise e.exceptions[0] from None
-        programs = [task.result() for task in written]
-        response = programs[0]["response"]
-        for program in programs:
-            del program["response"]
+        answers, programs = zip(*(task.result() for task in writing), strict=True)
         return {
             "output_text": programs[0]["output_text"],
-            "response": response,
-            "programs": programs,
+            "response": joined([answer["response"] for answer in answers]),
+            "seconds": max(answer["seconds"] for answer in answers),
+            "retries": sum(answer["retries"] for answer in answers),
+            "programs": list(programs),
         }
 
-    async def _write(self, row: Row, seen: Mapping[str, Any]) -> dict[str, Any]:
+    async def _write(self, row: Row, seen: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         answer = await self._asker(row, seen)
         text = answer["output_text"]
         program = self._benchmark.program(row, text, self._form)
         outcome = await self._sandbox.run(program, self._limits)
-        return {**answer, "verdict": outcome.verdict, "output": outcome.output}
+        return answer, {"output_text": text, "verdict": outcome.verdict, "output": outcome.output}
+
+
+def joined(responses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Responses as one with all of their choices, and their tokens added up."""
+    if len(responses) == 1:
+        return dict(responses[0])
+    choices = [choice for response in responses for choice in response.get("choices") or []]
+    usage: Counter[str] = Counter()
+    for response in responses:
+        counts = response.get("usage") or {}
+        usage.update({k: n for k, n in counts.items() if isinstance(n, int)})
+    numbered = [{**choice, "index": i} for i, choice in enumerate(choices)]
+    return {**responses[0], "choices": numbered, "usage": dict(usage)}
 
 
 class PassAt(Metric):
