@@ -46,6 +46,12 @@ class Service:
         return f"127.0.0.1:{self._grpc_port}"
 
     @property
+    def database(self) -> str:
+        """URL of the database."""
+        sqlite = f"sqlite:///{self.data_dir / 'evald.db'}"
+        return self._environment.get("EVALD_DATABASE_URL") or sqlite
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -30,12 +30,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="default: the time")
+    parser.add_argument("--database-url", help="an empty database; default: SQLite")
     arguments = parser.parse_args()
+    url = arguments.database_url
+    settings = {"EVALD_DATABASE_URL": url} if url else {}
     say(f"{arguments.messages} messages, seed {arguments.seed}")
     early = arguments.messages // WARM_UP
     with (
         TemporaryDirectory(prefix="evald-fuzz-") as folder,
-        target(Path(folder, "data")) as service,
+        target(Path(folder, "data"), **settings) as service,
     ):
         run = Run(service)
         started = time.monotonic()

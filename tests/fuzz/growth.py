@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
+from sqlalchemy import NullPool, create_engine, text
 
 from tests.service import Service
 
@@ -79,9 +78,9 @@ def names(service: Service, table: str) -> list[tuple[str, str]]:
 
 def read(service: Service, query: str) -> list[Any]:
     """What a query finds in the service's database."""
-    database = f"file:{service.data_dir / 'evald.db'}?mode=ro"
-    with closing(sqlite3.connect(database, uri=True)) as connection:
-        return connection.execute(query).fetchall()
+    engine = create_engine(service.database, poolclass=NullPool)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
 
 
 def grown(first: Held, warm: Held, last: Held) -> list[str]:

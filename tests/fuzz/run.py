@@ -51,11 +51,11 @@ SETTINGS = {
 
 
 @contextmanager
-def target(data_dir: Path) -> Iterator[Service]:
-    """A service to fuzz, and a model for it to ask."""
+def target(data_dir: Path, **more: str) -> Iterator[Service]:
+    """A service to fuzz, with `more` settings, and a model for it to ask."""
     with (
         Endpoint(record=False) as model,
-        Service(data_dir, **SETTINGS, EVALD_INFERENCE_URL=model.url) as service,
+        Service(data_dir, **SETTINGS, **more, EVALD_INFERENCE_URL=model.url) as service,
     ):
         rows = data_dir.parent / "rows.jsonl"
         rows.write_text('{"a": "x", "prompt": "p", "ideal_response": "p"}\n' * 3)

@@ -75,6 +75,7 @@ LISTS: list[Document] = [
     {"page": 2, "page_size": 1},
     {"page_size": 2, "sort": "-updated_at"},
     {"page_size": 1000, "filter": {"namespace": "fuzz", "custom_fields": ["k=v"]}},
+    {"filter": {"custom_fields": ["k=v"]}},
     {"search": {"description": ["d"], "custom_fields": ["k=v"], "id": ["eval"]}},
     {"filter": {"inline_created_at": {"gte": "2020-01-01T00:00:00"}}},
 ]

@@ -81,6 +81,15 @@ def test_unknown_enum_number_names_the_field() -> None:
         to_document(message)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_refused(number: float) -> None:
+    free = target_pb2.Target(custom_fields={"a": [{"b": number}]})
+    typed = config_pb2.Config(params=config_pb2.EvaluationParams(temperature=number))
+    for message in (free, typed, target_pb2.Target(rows=[{"a": number}])):
+        with pytest.raises(InvalidArgument, match="is not a finite number"):
+            to_document(message)
+
+
 @pytest.mark.parametrize(
     "document", [{"name": "a\0"}, {"custom_fields": {"a\0": 1}}, {"custom_fields": {"a": ["\0"]}}]
 )

@@ -20,6 +20,7 @@ from evald.domain import access
 from evald.errors import EvaldError, InvalidArgument, ResourceExhausted
 from evald.rpc.access import OPEN, Gate
 from evald.rpc.errors import to_status
+from evald.rpc.plain import check_texts
 
 log = structlog.get_logger()
 
@@ -155,6 +156,7 @@ def decoding(handler: Any, answer: Callable[[Any, Any], Any]) -> Callable[[Any, 
             request = handler.request_deserializer(data)
         except DecodeError:
             raise InvalidArgument("the request is not a message of this method") from None
+        check_texts(request)
         return answer(request, context)
 
     return decoded

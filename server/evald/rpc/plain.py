@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from math import isfinite
 from typing import Any, TypeVar
 
 from google.protobuf import struct_pb2, timestamp_pb2
@@ -28,7 +29,8 @@ EXACT = 2**53
 def to_document(message: Message) -> dict[str, Any]:
     """The document of a message. Empty lists and maps, and empty plain strings, are left out.
 
-    Raises InvalidArgument when an enum holds a number that has no name, or a text holds a NUL.
+    Raises InvalidArgument when an enum holds a number that has no name, a text holds a NUL, or a
+    number is not finite.
     """
     document: dict[str, Any] = {}
     for field, value in message.ListFields():
@@ -41,6 +43,14 @@ def to_document(message: Message) -> dict[str, Any]:
         else:
             document[key] = _to_plain(field, value)
     return document
+
+
+def check_texts(message: Message) -> None:
+    """Raises InvalidArgument when a text of the message itself holds a NUL; those of messages in it
+    are for `to_document`."""
+    for field, value in message.ListFields():
+        if isinstance(value, str):
+            _storable(value, field.name)
 
 
 def to_message(document: Mapping[str, Any], kind: type[M]) -> M:
@@ -134,7 +144,18 @@ def _to_plain(field: FieldDescriptor, value: Any) -> Any:
             return _plain_value(value, field.name)
         case Message():
             return to_document(value)
-    return _storable(value, field.name) if isinstance(value, str) else value
+        case float():
+            return _finite(value, field.name)
+        case str():
+            return _storable(value, field.name)
+    return value
+
+
+def _finite(number: float, field: str) -> float:
+    """JSON has no other numbers, and databases that find one refuse the rows around it too."""
+    if not isfinite(number):
+        raise InvalidArgument.of(field, f"{number} is not a finite number")
+    return number
 
 
 def _storable(text: str, field: str) -> str:
@@ -158,7 +179,7 @@ def _plain_value(value: Any, field: str) -> Any:
     if kind in {"struct_value", "list_value"}:
         return _plain_value(getattr(value, kind), field)
     if kind == "number_value":
-        number = value.number_value
+        number = _finite(value.number_value, field)
         return int(number) if number.is_integer() and abs(number) <= EXACT else number
     if kind == "string_value":
         return _storable(value.string_value, field)

@@ -20,6 +20,7 @@ from sqlmodel import Session
 
 from evald.deadline import remaining
 from evald.errors import ResourceExhausted, Unavailable
+from evald.failpoints import failpoint
 
 WAIT_SECONDS = 30.0
 """How long a writer waits for others where no call's deadline says less."""
@@ -72,6 +73,7 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         options: dict[str, Any] = {
             "json_serializer": write_json,
+            "hide_parameters": True,  # errors are logged, and these are the callers' data
             "pool_size": pool_size,
             "max_overflow": 8,
             "pool_timeout": 10,
@@ -96,8 +98,9 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session whose work is committed at the end of the block, and undone by an exception."""
+    def write(self, step: str = "") -> Iterator[Session]:
+        """A session whose work is committed at the end of the block, and undone by an exception.
+        `step` names the failpoints before and after the commit."""
         with (
             _told(),
             self._turn(),
@@ -108,6 +111,8 @@ class Database:
                 limit = int(remaining(WAIT_SECONDS) * 1000)
                 session.execute(text(f"set local statement_timeout = {limit}"))
             yield session
+            failpoint(f"{step}.before_commit")
+        failpoint(f"{step}.after_commit")
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:

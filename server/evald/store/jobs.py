@@ -23,9 +23,11 @@ SLIM = (defer(JobRow.target), defer(JobRow.config))
 """Leaves out what may be megabytes of rows, for those who look at a job's state only."""
 
 
-def find(session: Session, job_id: str, *, slim: bool = False) -> JobRow:
-    """A job that the caller sees, without its target and config if `slim`. Raises NotFound."""
-    row = session.get(JobRow, job_id, options=SLIM if slim else ())
+def find(session: Session, job_id: str, *, slim: bool = False, lock: bool = False) -> JobRow:
+    """A job that the caller sees, without its target and config if `slim`; nobody else changes it
+    meanwhile if `lock`. Raises NotFound."""
+    options = SLIM if slim else ()
+    row = session.get(JobRow, job_id, options=options, with_for_update=lock or None)
     if row is None or not caller().sees(row.namespace):
         raise NotFound(f"job {job_id!r} does not exist")
     return row
@@ -112,7 +114,7 @@ class JobStore:
     def cancel(self, job_id: str) -> Document:
         """Ends a waiting job, asks for the end of a running one, and leaves an ended one alone."""
         with self._database.write() as session:
-            row = find(session, job_id)
+            row = find(session, job_id, lock=True)
             match JobStatus(row.status):
                 case JobStatus.CREATED | JobStatus.PENDING:
                     enter(session, row, JobStatus.CANCELLED)
@@ -123,7 +125,7 @@ class JobStore:
     def delete(self, job_id: str) -> None:
         """Deletes a job that has ended, with its result, samples and events. Raises Conflict."""
         with self._database.write() as session:
-            row = find(session, job_id, slim=True)
+            row = find(session, job_id, slim=True, lock=True)
             if row.status not in FINAL:
                 raise Conflict(f"job {job_id!r} is {row.status}; cancel it first")
             session.delete(row)

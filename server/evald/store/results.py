@@ -33,7 +33,7 @@ class ResultStore:
         row = ResultRow.from_document(document)
 
         def add(session: Session, row: ResultRow) -> None:
-            find_job(session, job_id, slim=True).result_id = row.id
+            find_job(session, job_id, slim=True, lock=True).result_id = row.id
             session.add(row)
 
         taken = f"job {job_id!r} has a result already; change or delete that one"
@@ -61,7 +61,7 @@ class ResultStore:
         """Sets members; None takes one away. Raises NotFound without the result or its new job, or
         Conflict when that job has a result or the old one runs."""
         with self._database.write() as session:
-            row = _find(session, result_id)
+            row = _held(session, result_id, changes.get("job"))
             job_id = changes.get("job", row.job_id)
             if job_id != row.job_id:
                 _ended(session, row).result_id = None
@@ -77,13 +77,26 @@ class ResultStore:
     def delete(self, result_id: str) -> None:
         """Raises NotFound, or Conflict when the job runs."""
         with self._database.write() as session:
-            row = _find(session, result_id)
+            row = _held(session, result_id)
             _ended(session, row).result_id = None
             session.delete(row)
 
 
+def _held(session: Session, result_id: str, new_job_id: str | None = None) -> ResultRow:
+    """A result that nobody else changes meanwhile, by the locks of its job and of the one that it
+    goes to; as all take them in the same order, none waits for another in a circle. Raises NotFound
+    or Conflict."""
+    job_ids = {_find(session, result_id).job_id, new_job_id}
+    for job_id in sorted(filter(None, job_ids)):
+        find_job(session, job_id, slim=True, lock=True)
+    row = _find(session, result_id)
+    if row.job_id not in job_ids:
+        raise Conflict(f"result {result_id!r} went to another job just now; look again")
+    return row
+
+
 def _find(session: Session, result_id: str) -> ResultRow:
-    row = session.get(ResultRow, result_id)
+    row = session.get(ResultRow, result_id, populate_existing=True)
     if row is None or not caller().sees(row.namespace):
         raise NotFound(f"result {result_id!r} does not exist")
     return row
