@@ -254,6 +254,7 @@ class Endpoint:
         assert self._thread is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+        self._ready.clear()  # it may be started again, on the same port
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

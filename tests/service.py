@@ -78,6 +78,19 @@ class Service:
             self.stop()
             raise
 
+    def send(self, number: signal.Signals) -> None:
+        """Sends a signal to the service."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def await_exit(self, seconds: float) -> int | None:
+        """The exit status of a service that ends by itself; None if it has not ended by then."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ends the service with a signal, by force after a while; answers its exit status."""
         assert self._process is not None

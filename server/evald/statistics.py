@@ -6,7 +6,6 @@ import math
 from functools import lru_cache
 from statistics import NormalDist
 
-
 LEVEL = 0.95
 """Of intervals."""
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol
 import orjson
 
 from evald.domain.attempts import SampleLog, StoredSample
+from evald.failpoints import failpoint
 
 LOG_PATH = "logs/job.log"
 """Where a job's log is in its folder."""

@@ -75,7 +75,7 @@ class Queue:
     ) -> Claim | None:
         """Takes a waiting job, or answers None when somebody else was faster, or has taken the last
         of its namespace's slots."""
-        with self._database.write() as session:
+        with self._database.write("claim") as session:
             row = session.scalars(
                 select(JobRow)
                 .where(JobRow.id == job_id, col(JobRow.status).in_(WAITING))
@@ -136,7 +136,7 @@ class Queue:
             for f in fences
         ]
         held = (or_(false(), *ours), col(JobRow.status).in_(HELD))
-        with self._database.write() as session:
+        with self._database.write("renew") as session:
             session.execute(update(JobRow).where(*held).values(lease_until=epoch() + lease_seconds))
             rows = session.execute(select(JobRow.id, JobRow.status).where(*held))
             return {job_id: JobStatus(status) for job_id, status in rows}
@@ -163,7 +163,7 @@ class Queue:
     ) -> JobStatus:
         """Ends the job; answers the state that it ended in, which is cancelled whenever its end
         was asked for before."""
-        with self._database.write() as session:
+        with self._database.write("finish") as session:
             row = held(session, fence)
             if row.status == JobStatus.CANCELLING:
                 status = JobStatus.CANCELLED
@@ -188,7 +188,7 @@ class Queue:
         `counted` is false for an attempt that was told to stop, by a drain. The last counted
         attempt allowed fails the job with `error`.
         """
-        with self._database.write() as session:
+        with self._database.write("release") as session:
             return self._put_back(session, held(session, fence), counted=counted, error=error)
 
     def rescue(self, *, worker: str | None = None) -> list[str]:
@@ -200,7 +200,7 @@ class Queue:
         expired = col(JobRow.lease_until) < epoch()
         condition = expired if worker is None else or_(expired, col(JobRow.worker) == worker)
         error = {"kind": "lost", "message": "the attempt's process or server died while it ran"}
-        with self._database.write() as session:
+        with self._database.write("rescue") as session:
             rows = session.scalars(
                 select(JobRow)
                 .where(col(JobRow.status).in_(HELD), condition)

@@ -33,7 +33,7 @@ def add_once(
     """
     row.request_key, row.request_digest = request.key, request.digest
     try:
-        with database.write() as session:
+        with database.write("create") as session:
             add(session, row)
         return row
     except IntegrityError as e:

@@ -39,7 +39,7 @@ class SampleStore:
 
         Each entry of `batch` holds the columns of a sample but for the job and attempt.
         """
-        with self._database.write() as session:
+        with self._database.write("record") as session:
             row = held(session, fence)
             if standing.progress is not None:
                 row.progress = max(row.progress or 0.0, standing.progress)

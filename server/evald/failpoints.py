@@ -1,0 +1,35 @@
+"""Places where a test has the server die: as a crash there would end it, with nothing put right.
+
+`EVALD_FAILPOINT=finish.after_commit` ends the process the first time that it gets there,
+`finish.after_commit:3` the third time. Without the variable nothing happens.
+"""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+
+VARIABLE = "EVALD_FAILPOINT"
+STATUS = 86
+"""Exit status of a process that ended so."""
+
+NAMES = tuple(
+    f"{step}.{side}"
+    for step in ("create", "claim", "renew", "record", "publish", "finish", "release", "rescue")
+    for side in ("before_commit", "after_commit")
+)
+
+_wanted, _, _count = os.environ.get(VARIABLE, "").partition(":")
+_left = int(_count or 1)
+_lock = Lock()
+
+
+def failpoint(name: str) -> None:
+    """Ends the process when the variable names this place."""
+    global _left
+    if name != _wanted:
+        return
+    with _lock:
+        _left -= 1
+        if _left == 0:
+            os._exit(STATUS)
