@@ -1,4 +1,4 @@
-"""Rows of a data file: JSON, JSON lines or CSV, read one at a time.
+"""Rows of a data file: JSON, JSON lines, CSV or Parquet, read one at a time.
 
 A file is named in every error, with the line, or for JSON arrays the item, that is wrong.
 """
@@ -14,13 +14,21 @@ from typing import Any, BinaryIO, cast
 
 import orjson
 
+from evald.clients import parquet
 from evald.clients.array import Array, Malformed
 from evald.clients.depth import MAX_DEPTH, is_too_deep
 from evald.errors import EvaluationError
 
 Row = dict[str, Any]
 
-FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
+FORMATS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 """Format by a name's end, which `.gz` may follow."""
 
 ROW_LIMIT = 64 * 2**20
@@ -44,26 +52,33 @@ def read(stream: io.BufferedReader, name: str) -> Iterator[Row]:
             return _json(stream, name)
         case "jsonl":
             return (_object(line, f"{name}, line {n}") for n, line in _lines(stream, name))
+        case "parquet":
+            return _parquet(stream, name)
         case given:
             return _csv(stream, name, "\t" if given == "tsv" else ",")
 
 
 def count(stream: io.BufferedReader, name: str, most: int | None) -> int:
     """Number of rows, at most `most`, without making them where that can be avoided."""
-    lines = _format(stream, name) == "jsonl"
-    rows: Iterator[Any] = _lines(stream, name) if lines else read(stream, name)
+    format = _format(stream, name)
+    if format == "parquet":
+        found = parquet.count(stream, name)
+        return found if most is None else min(found, most)
+    rows: Iterator[Any] = _lines(stream, name) if format == "jsonl" else read(stream, name)
     return sum(1 for _ in islice(rows, most))
 
 
 def _format(stream: io.BufferedReader, name: str) -> str:
     """The format by the name, or by how the file begins; leaves the stream after a BOM."""
     start = stream.peek(len(BOM))
+    if start.startswith(parquet.MAGIC):
+        return "parquet"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _wrong(name, "it is UTF-16; save it as UTF-8")
     if start.startswith(BOM):
         stream.read(len(BOM))
     told = format_of(name)
-    if told in ("csv", "tsv", "jsonl"):
+    if told in ("csv", "tsv", "jsonl", "parquet"):
         return told
     first = stream.peek(1).lstrip()[:1]
     while not first and (start := stream.peek(1)):
@@ -123,6 +138,13 @@ def _json(stream: BinaryIO, name: str) -> Iterator[Row]:
             yield row
     except Malformed as e:
         raise _wrong(f"{name}, {e.place}, item {number + 1}", str(e)) from None
+
+
+def _parquet(stream: BinaryIO, name: str) -> Iterator[Row]:
+    for number, row in enumerate(parquet.read(stream, name), 1):
+        if is_too_deep(row):
+            raise _wrong(f"{name}, row {number}", TOO_DEEP)
+        yield row
 
 
 def _csv(stream: BinaryIO, name: str, delimiter: str) -> Iterator[Row]:
