@@ -18,6 +18,7 @@ from evaluation.v1 import (
     config_service_pb2,
     job_pb2,
     job_service_pb2,
+    result_service_pb2,
     target_pb2,
     target_service_pb2,
 )
@@ -33,6 +34,31 @@ def test_reflection_lists_every_service(channel: grpc.Channel) -> None:
     assert set(database.get_services()) == SERVICES
     described = database.FindFileContainingSymbol("evaluation.v1.JobService")
     assert described.name == "evaluation/v1/job_service.proto"
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "fields"),
+    [
+        ("jobs", "GetJob", {"job_id": "a\0"}),
+        ("jobs", "WatchJob", {"job_id": "a\0"}),
+        ("jobs", "DownloadJobLogs", {"job_id": "a\0"}),
+        ("jobs", "CompareJobs", {"baseline_job_id": "a\0", "candidate_job_id": "b"}),
+        ("results", "DeleteResult", {"result_id": "\0"}),
+        ("targets", "CreateTarget", {"target": rows_target(), "request_id": "\0"}),
+        ("targets", "GetTarget", {"namespace": "n\0", "name": "n"}),
+        ("configs", "ListConfigs", {"page_token": "\0"}),
+    ],
+)
+def test_a_text_with_a_nul_is_refused_by_its_field(
+    stubs: Stubs, service: str, call: str, fields: dict[str, Any]
+) -> None:
+    method = getattr(getattr(stubs, service), call)
+    files = (config_service_pb2, job_service_pb2, result_service_pb2, target_service_pb2)
+    kind = next(k for file in files if (k := getattr(file, f"{call}Request", None)))
+    error, status = error_of(method, kind(**fields))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    (violation,) = detail(status, error_details_pb2.BadRequest).field_violations
+    assert "\0" in str(fields[violation.field])
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\x02\xff\xff", b"\x0b" * 200])

@@ -1,0 +1,36 @@
+"""Log lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import structlog
+from evald import logs
+from evald.settings import Settings
+logs.configure(Settings())
+def fail(argument):
+    local = "can" + "ary"
+    raise RuntimeError("told to fail")
+try:
+    fail("can" + "ary")
+except RuntimeError as e:
+    structlog.get_logger().error("unexpected error", exc_info=e)
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_traceback_shows_no_local_variables(form: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={"EVALD_LOG_FORMAT": form},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "RuntimeError: told to fail" in done.stderr
+    assert "canary" not in done.stderr
