@@ -21,6 +21,9 @@ WARM_UP = 5
 BYTES, REST, CONVERSATIONS = 5, 20, 100
 """For so many messages there is one of these."""
 
+TURN = 5000
+"""Messages until the others have their turn."""
+
 LOG_SHOWN = 10_000
 """Characters of the server's log that are shown with findings."""
 
@@ -42,9 +45,9 @@ def main() -> int:
     ):
         run = Run(service)
         started = time.monotonic()
-        everything(run, early, arguments.seed)
+        everything(run, 0, early, arguments.seed)
         warm = run.settle()
-        everything(run, arguments.messages - early, arguments.seed + early)
+        everything(run, early, arguments.messages, arguments.seed)
         last = run.settle()
         seconds = time.monotonic() - started
         log = service.log.read_text()
@@ -62,12 +65,16 @@ def main() -> int:
     return 1 if findings else 0
 
 
-def everything(run: Run, count: int, seed: int) -> None:
-    """`count` messages, and besides them fewer bytes, conversations and REST requests."""
-    run.play(requests(contract(), run.known), count, seed)
-    run.play(altered([*contract(), *health()], run.known), count // BYTES, seed)
-    run.converse(count // CONVERSATIONS, seed)
-    Rest(run).play(count // REST, seed)
+def everything(run: Run, first: int, end: int, seed: int) -> None:
+    """The messages from `first` to `end`, and besides them fewer bytes, conversations and REST
+    requests, in turns."""
+    for start in range(first, end, TURN):
+        count, at = min(TURN, end - start), seed + start
+        run.play(requests(contract(), run.known), count, at)
+        run.play(altered([*contract(), *health()], run.known), count // BYTES, at)
+        run.converse(count // CONVERSATIONS, at)
+        Rest(run).play(count // REST, at)
+        say(f"after {start + count} messages: {growth.held(run.service)}")
 
 
 def summary(run: Run) -> str:
