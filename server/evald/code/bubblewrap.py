@@ -18,9 +18,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 from evald.code import launcher, probe
-from evald.code.command import LAUNCHER, SITE, arguments, bwrap, is_root, python, unusable
+from evald.code.command import LAUNCHER, SITE, arguments, candidates, is_root, python, unusable
 from evald.code.program import Limits, Outcome, Program
 from evald.code.seccomp import filter_of
+from evald.errors import EvaluationError
 from evald.processes import resident, tree
 
 USERS = range(2**30, 2**30 + 2**20)
@@ -41,28 +42,41 @@ class Bubblewrap:
     """Runs programs, at most `parallelism` at once."""
 
     def __init__(self, parallelism: int | None = None) -> None:
+        """Raises EvaluationError of kind `sandbox` when there is no bwrap."""
+        self._candidates = candidates()
+        self._bwrap = self._candidates[0]
         self._free = asyncio.Semaphore(parallelism or len(os.sched_getaffinity(0)))
 
     async def probe(self) -> None:
         """Raises EvaluationError of kind `sandbox` unless programs can be run, and are kept from
-        doing what they must not do."""
-        outcome = await self.run(Program(probe.SOURCE), Limits(cpu=30, wall=60))
-        if not outcome.passed:
+        doing what they must not do. Of several bwraps, takes the first that does it."""
+        failures = []
+        for bwrap in self._candidates:
+            self._bwrap = bwrap
+            try:
+                outcome = await self.run(Program(probe.SOURCE), Limits(cpu=30, wall=60))
+            except EvaluationError as e:
+                failures.append(e)
+                continue
+            if outcome.passed:
+                return
             said = outcome.output.strip().rpartition("\n")[2] or outcome.verdict
-            raise unusable(f"a sandbox does not hold what it must: {said}")
+            failures.append(unusable(f"it does not hold what it must: {said}"))
+        raise failures[-1]
 
     async def run(self, program: Program, limits: Limits) -> Outcome:
         """Runs a program to its end. Raises EvaluationError of kind `sandbox` when it cannot be
         started."""
         async with self._free:
             with ExitStack() as opened:
-                return await Run(program, limits, opened).outcome()
+                return await Run(self._bwrap, program, limits, opened).outcome()
 
 
 class Run:
     """One program in its sandbox. `opened` closes what it opens."""
 
-    def __init__(self, program: Program, limits: Limits, opened: ExitStack) -> None:
+    def __init__(self, bwrap: str, program: Program, limits: Limits, opened: ExitStack) -> None:
+        self._bwrap = bwrap
         self._program = program
         self._limits = limits
         self._word = secrets.token_bytes(16)
@@ -93,7 +107,7 @@ class Run:
         return self._judge(process.returncode, ended)
 
     def _command(self) -> Iterator[str]:
-        yield bwrap()
+        yield self._bwrap
         yield from arguments(self._program.places, self._limits)
         yield from ("--info-fd", str(self._tells))
         if self._filter is not None:

