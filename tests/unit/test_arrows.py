@@ -25,7 +25,7 @@ ALLOWED = {
         "__version__",
     },
     "code": {"code", "processes", "suggest", "errors"},
-    "harness": {"harness", "errors"},
+    "harness": {"harness", "model", "errors"},
     "flows": {
         "flows",
         "metrics",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,14 +17,13 @@ from evald.flows.params import EvaluationParams, parse
 from evald.flows.scoreboard import Scoreboard, Scoring, finite
 from evald.harness import library
 from evald.harness.data import Source
+from evald.harness.examinee import DocumentSample, Examinee, recalled, rows_of
 from evald.harness.names import INSTALL, index, root
-from evald.harness.requests import CHAT, COMPLETIONS, Likelihood, generation
+from evald.harness.requests import CHAT, COMPLETIONS
+from evald.harness.results import means_of, metrics_of
 from evald.harness.tokens import Tokenizer, tokenizer_of
-from evald.model import Asker, ModelClient, Row
+from evald.model import ModelClient
 from evald.suggest import unknown
-
-if TYPE_CHECKING:
-    from evald.harness import suite as suites
 
 ALIASES = {
     "gpqa": "gpqa_diamond_generative_n_shot",
@@ -105,23 +102,22 @@ class LmHarness(Flow):
     async def run(self, context: FlowContext) -> dict[str, Any]:
         library.module("lm_eval.evaluator")
         params = parse(EvaluationParams, context.config.get("params"), "params")
-        model = context.target["model"]
         async with AsyncExitStack() as opened:
-            client = context.models.open(model, params.client())
+            client = context.models.open(context.target["model"], params.client())
             opened.push_async_callback(client.close)
             entries = [
                 Entry(name, task, context, params)
                 for name, task in (context.config.get("tasks") or {"": {}}).items()
             ]
             kept = KeptAnswers(context, entries)
-            tasks = [task for entry in entries for task in entry.tasks(client, params, model, kept)]
+            tasks = [task for entry in entries for task in entry.tasks(client, kept)]
             context.emit.log("info", f"lm-eval asks about {sum(t.count for t in tasks)} rows")
             results = await evaluate(tasks, replace(context, kept=kept.of))
             groups: dict[str, Any] = {}
             for entry in entries:
-                entry.finish(results, groups)
                 if entry.name and entry.name not in results:
                     context.emit.task(entry.name, "completed")
+                entry.finish(results, groups)
             return {"tasks": results, "groups": groups}
 
 
@@ -134,10 +130,12 @@ class Entry:
         from evald.harness.suite import Settings, Suite
 
         self.name = name
+        self._model = context.target["model"]
+        self._params = params
         options = parse(Options, params.extra, "params.extra")
         own = parse(TaskOptions, task.get("params"), f"tasks.{name}.params")
         asked = task_of(context.config, task)
-        told = form_of(context.target["model"], options)
+        told = form_of(self._model, options)
         if told == CHAT:
             asked = WRITTEN.get(asked, asked)
         source = Source(name or asked, task.get("dataset"), context.datasets, options.hf_token)
@@ -149,8 +147,8 @@ class Entry:
             bootstrap_iters=options.bootstrap_iters,
         )
         self.suite = Suite.load(asked, settings, source)
-        self.form = told or (CHAT if self.suite.generates else COMPLETIONS)
-        if self.form == CHAT and not self.suite.generates:
+        self._form = told or (CHAT if self.suite.generates else COMPLETIONS)
+        if self._form == CHAT and not self.suite.generates:
             raise EvaluationError(
                 "flow",
                 f"{asked} needs log probabilities of its prompts, which chats do not give: let "
@@ -159,14 +157,15 @@ class Entry:
                 task=name or asked,
             )
         template = options.apply_chat_template
-        settings.chat = self.form == CHAT if template is None else template
-        self.suite.build(self._tokenizer(options, settings.chat))
-        self.boards: dict[str, Board] = {}
+        settings.chat = self._form == CHAT if template is None else template
+        self._tokenizer = self._tokenizer_of(options, settings.chat)
+        self.suite.build(self._tokenizer)
+        self._boards: dict[str, Board] = {}
 
-    def _tokenizer(self, options: Options, chat: bool) -> Tokenizer | None:
+    def _tokenizer_of(self, options: Options, chat: bool) -> Tokenizer | None:
         """The tokenizer that the config names, where anything depends on it."""
         backend = (options.tokenizer_backend or "").lower()
-        if not options.tokenizer or backend in ("none", "remote") or self.form == CHAT:
+        if not options.tokenizer or backend in ("none", "remote") or self._form == CHAT:
             return None
         if self.suite.generates and not chat:
             return None
@@ -176,32 +175,36 @@ class Entry:
         """What one of lm-eval's tasks is called here."""
         return self.name if self.name and len(self.suite.leaves) == 1 else leaf
 
-    def tasks(
-        self, client: ModelClient, params: EvaluationParams, model: Any, kept: KeptAnswers
-    ) -> Iterator[Task]:
+    def tasks(self, client: ModelClient, kept: KeptAnswers) -> Iterator[Task]:
         """lm-eval's tasks as ours."""
+        params = self._params
+        examinee = Examinee(client, self._model, self._form, self._tokenizer, params.request())
         for leaf, documents in self.suite.leaves.items():
             name = self.called(leaf)
-            board = self.boards[leaf] = Board(kept.answers.setdefault(name, {}))
-            answer = Examinee(client, self, params, model)
-            yield Task(name, len(documents), rows_of(documents), answer, board, params.parallelism)
+            board = self._boards[leaf] = Board(kept.answers[name])
+            rows = rows_of(documents)
+            yield Task(name, len(documents), rows, examinee, board, params.parallelism)
 
     def finish(self, results: dict[str, Any], groups: dict[str, Any]) -> None:
         """Puts lm-eval's scores into the results of its tasks, and adds its groups."""
-        answers = {leaf: board.answers for leaf, board in self.boards.items()}
-        found = self.suite.results(answers)
-        for leaf, board in self.boards.items():
-            result = results[self.called(leaf)]
+        found = self.suite.results({leaf: b.answers for leaf, b in self._boards.items()})
+        for leaf, board in self._boards.items():
             means = means_of(self.suite.loaded["tasks"][leaf])
-            result["metrics"] = metrics_of(found["results"][leaf], board, means)
+
+            def known(
+                metric: str, name: str, board: Board = board, means: Collection[str] = means
+            ) -> Mapping[str, Any]:
+                return board.scores(name).get(name, {}) if metric in means else {}
+
+            metrics = metrics_of(found["results"][leaf], known)
+            results[self.called(leaf)]["metrics"] = metrics
         for group in found.get("groups", {}):
             name = self.name if self.name and group == self.suite.name else group
-            metrics = metrics_of(found["results"][group])
-            results[name] = groups[name] = {"metrics": metrics}
+            results[name] = groups[name] = {"metrics": metrics_of(found["results"][group])}
 
 
 class KeptAnswers:
-    """What earlier attempts have asked already, and this one asks, by task and row."""
+    """What earlier attempts have asked, by task and row; what is asked now is added to it."""
 
     def __init__(self, context: FlowContext, entries: Sequence[Entry]) -> None:
         self.answers: dict[str, dict[int, Any]] = {}
@@ -209,160 +212,27 @@ class KeptAnswers:
         for entry in entries:
             for leaf in entry.suite.leaves:
                 name = entry.called(leaf)
-                if name in self._kept:
-                    raise EvaluationError(
-                        "flow",
-                        f"two tasks of the config come to {name}: give them names",
-                        task=name,
-                    )
-                self._kept[name] = list(self._of(name, context))
+                if name in self.answers:
+                    message = f"two tasks of the config come to {name}: each needs a name"
+                    raise EvaluationError("flow", message, task=name)
+                self.answers[name] = {}
+                self._kept[name] = list(self._read(name, context))
 
     def of(self, task: str) -> Iterator[Kept]:
         """The samples of a task that need not be asked again."""
         return iter(self._kept[task])
 
-    def _of(self, name: str, context: FlowContext) -> Iterator[Kept]:
-        answers = self.answers.setdefault(name, {})
+    def _read(self, name: str, context: FlowContext) -> Iterator[Kept]:
         for kept in context.kept(name):
             if kept.error is None:
                 if (given := recalled(kept.sample)) is None:
                     continue  # too long to have been kept
-                answers[kept.index] = given
+                self.answers[name][kept.index] = given
             yield kept
 
 
-def recalled(sample: Mapping[str, Any] | None) -> Any:
-    """The answers in a sample, as lm-eval takes them; None when they are not there."""
-    if sample is None or "output_text" not in sample:
-        return None
-    if "answers" not in sample:
-        return [[sample["output_text"]]]
-    return [[_recalled(answer) for answer in answers] for answers in sample["answers"]]
-
-
-def _recalled(answer: Any) -> Any:
-    if isinstance(answer, list):
-        return (lowest(answer[0]), bool(answer[1]))
-    return answer if isinstance(answer, str) else lowest(answer)
-
-
-def lowest(value: float | None) -> float:
-    """A log probability; that of what is impossible, JSON cannot hold."""
-    return float("-inf") if value is None else value
-
-
-class DocumentRow(dict[str, Any]):
-    """A row, and the document that it is."""
-
-    document: suites.Document
-
-
-def rows_of(documents: Sequence[suites.Document]) -> Any:
-    """What reads the rows of documents."""
-
-    def rows() -> Iterator[Row]:
-        for document in documents:
-            row = DocumentRow(document.row)
-            row.document = document
-            yield row
-
-    return rows
-
-
-class DocumentSample(dict[str, Any]):
-    """A sample, its document and the answers as lm-eval takes them."""
-
-    document: suites.Document
-    answers: list[list[Any]]
-
-
-class Given:
-    """A template that gives the request that is there."""
-
-    place = "lm-eval's request"
-
-    def value(self, context: Mapping[str, Any]) -> Any:
-        return context["request"]
-
-
-class Examinee:
-    """Asks the model all that lm-eval wants to know about a row."""
-
-    def __init__(
-        self, client: ModelClient, entry: Entry, params: EvaluationParams, model: Any
-    ) -> None:
-        self._client = client
-        self._entry = entry
-        prompt = model.get("prompt") or {} if isinstance(model, Mapping) else {}
-        request = params.request()
-        self._stop = request.pop("stop", None) or []
-        self._said = {
-            *request,
-            *(k for k, v in (prompt.get("inference_params") or {}).items() if v),
-        }
-        template: Any = Given()
-        self._asker = Asker(client, template, model, params=request, plain_text="prompt")
-
-    async def __call__(self, row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`{"output_text", "response", "answers"?}`. Raises EvaluationError."""
-        assert isinstance(row, DocumentRow)
-        instances = row.document.instances
-        try:
-            async with asyncio.TaskGroup() as group:
-                asked = [
-                    [group.create_task(self._ask(i)) for _ in range(i.repeats)] for i in instances
-                ]
-        except ExceptionGroup as e:
-            raise e.exceptions[0] from None
-        said = [[task.result() for task in tasks] for tasks in asked]
-        sample = DocumentSample(output_text=self._text(instances, said), response=None)
-        sample.document = row.document
-        sample.answers = [[answer for answer, _ in answers] for answers in said]
-        if instances[0].request_type == "generate_until":
-            sample["response"] = said[0][0][1]
-        if len(instances) > 1 or len(said[0]) > 1 or not isinstance(said[0][0][0], str):
-            sample["answers"] = [[shown(a) for a in answers] for answers in sample.answers]
-        return sample
-
-    async def _ask(self, instance: Any) -> tuple[Any, Any]:
-        """An answer, and the reply that it is from."""
-        if instance.request_type == "generate_until":
-            request = generation(instance.args, self._entry.form)
-            request["stop"] = [
-                *request["stop"],
-                *(s for s in self._stop if s not in request["stop"]),
-            ]
-            if not request["stop"]:
-                del request["stop"]
-            request = {k: v for k, v in request.items() if k not in self._said}
-            answer = await self._asker({}, {"request": request})
-            return answer["output_text"], answer["response"]
-        context, continuation = ("", *instance.args)[-2:]
-        likelihood = Likelihood(context, continuation, self._entry.suite.tokenizer)
-        reply = await self._client.ask(likelihood.request)
-        value, greedy = likelihood.read(reply.response)
-        if instance.request_type == "loglikelihood_rolling":
-            return value, None
-        return (value, greedy), None
-
-    def _text(self, instances: Sequence[Any], said: Sequence[Sequence[tuple[Any, Any]]]) -> str:
-        """What the model wrote, or of several texts the most probable one."""
-        first = said[0][0][0]
-        if isinstance(first, str):
-            return first
-        if isinstance(first, float) or len(said) == 1:
-            return ""
-        best = max(range(len(said)), key=lambda i: said[i][0][0][0])
-        return str(instances[best].args[-1]).strip()
-
-
-def shown(answer: Any) -> Any:
-    """An answer as JSON."""
-    return [finite(answer[0]), answer[1]] if isinstance(answer, tuple) else answer
-
-
 class Board(Scoreboard):
-    """Scores of lm-eval's for one of its tasks. `answers` gets what they are made from."""
+    """Scores one of lm-eval's tasks by its own rules. `answers` gets what they are made from."""
 
     def __init__(self, answers: dict[int, Any]) -> None:
         super().__init__({})
@@ -379,35 +249,6 @@ class Board(Scoreboard):
             raise EvaluationError("metric", f"{type(e).__name__}: {e}") from e
         self.answers[sample.document.index] = sample.answers
         return Scoring({m: {k: finite(v) for k, v in s.items()} for m, s in found.items()})
-
-
-def means_of(task: Any) -> set[str]:
-    """The metrics of a task that are means over its rows."""
-    mean = library.module("lm_eval.api.metrics").mean
-    return {metric for metric, function in task.aggregation().items() if function is mean}
-
-
-def metrics_of(
-    found: Mapping[str, Any], board: Board | None = None, means: Collection[str] = ()
-) -> dict[str, Any]:
-    """What lm-eval found for a task or a group, in the shape of a result."""
-    from evald.harness.suite import title
-
-    metrics: dict[str, Any] = {}
-    for key, value in found.items():
-        metric, comma, filter_name = key.partition(",")
-        if not comma or metric.endswith("_stderr") or not isinstance(value, int | float):
-            continue
-        name = title(metric, filter_name)
-        stats: dict[str, float] = {}
-        error = found.get(f"{metric}_stderr,{filter_name}")
-        if isinstance(error, int | float) and isfinite(error):
-            stats["stderr"] = float(error)
-        score: dict[str, Any] = {"stats": stats}
-        if board is not None and metric in means:
-            score = board.scores(name).get(name, score)
-        metrics[name] = {"scores": {name: {**score, "value": finite(float(value))}}}
-    return metrics
 
 
 def task_of(config: Document, task: Document) -> str:

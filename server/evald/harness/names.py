@@ -17,7 +17,8 @@ import yaml
 INSTALL = "lm-eval is not installed: pip install 'evald[harness]'"
 
 KEYS = re.compile(
-    r"""^["']?(task|group|tag|class|include)["']?[ \t]*:[ \t]*(.*(?:\n[ \t]*-[ \t].*)*)""",
+    r"""^["']?(task|group|tag|class|include|unsafe_code)["']?[ \t]*:"""
+    r"""[ \t]*(.*(?:\n[ \t]*-[ \t].*)*)""",
     re.MULTILINE,
 )
 """The members of a task's file that name things, each with its text or its list."""
@@ -42,6 +43,8 @@ class Index:
     files: dict[str, str] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)
     tags: dict[str, list[str]] = field(default_factory=dict)
+    unsafe: set[str] = field(default_factory=set)
+    """Tasks that run what the model wrote."""
 
     def __contains__(self, name: object) -> bool:
         return name in self.files or name in self.tags
@@ -107,6 +110,8 @@ def index() -> Index:
             (name,) = said["task"]
             if name not in found.files:
                 found.files[name] = path
+                if said.get("unsafe_code") == ["true"]:
+                    found.unsafe.add(name)
                 for tag in said.get("tag", ()):
                     found.tags.setdefault(tag, []).append(name)
     return found
@@ -129,7 +134,7 @@ def read(path: str, texts: dict[str, dict[str, list[str]]]) -> dict[str, list[st
 
 
 def named(text: str) -> dict[str, list[str]]:
-    """The names that a file gives by itself: `{"task", "group", "tag", "class", "include"}`."""
+    """What a file says by itself, by KEYS."""
     found: dict[str, list[str]] = {}
     for key, value in KEYS.findall(text):
         if value.startswith("["):

@@ -10,8 +10,9 @@ from typing import Any
 
 from evald.errors import EvaluationError
 from evald.harness import library, recall
-from evald.harness.data import Source
+from evald.harness.data import Own, Source
 from evald.harness.names import index
+from evald.harness.results import title
 from evald.harness.tokens import Tokenizer
 
 SEED = 1234
@@ -63,6 +64,7 @@ class Suite:
     def load(cls, name: str, settings: Settings, source: Source) -> Suite:
         """Raises EvaluationError when lm-eval, its task or the data cannot be had."""
         manager_of = library.module("lm_eval.tasks").TaskManager
+        refuse(*index().unsafe & {name})
         random.seed(0)
         library.module("numpy").random.seed(SEED)
         folders = [str(folder) for folder in index().folders(name)]
@@ -140,11 +142,7 @@ def configure(task: Any, settings: Settings) -> None:
         task.set_config(key="num_fewshot", value=0)
     task.set_fewshot_seed(seed=SEED)
     if getattr(task, "UNSAFE_CODE", False):
-        raise EvaluationError(
-            "flow",
-            f"{task.task_name} runs programs that the model writes: config types such as humaneval "
-            "and mbpp do so in a sandbox",
-        )
+        refuse(task.task_name)
     if process := task.get_config("process_docs"):
         # Some shuffle the choices anew with each call: what is asked and what is scored must agree.
         task.set_config(key="process_docs", value=once(process))
@@ -152,8 +150,18 @@ def configure(task: Any, settings: Settings) -> None:
     fewshot = getattr(task, "fewshot_cfg", None)
     if fewshot is not None and fewshot.split and fewshot.split != split:
         rows = getattr(task, "dataset", {})
-        if isinstance(rows, dict) and split in rows and same(rows, split, fewshot.split):
+        if isinstance(rows, Own) and split in rows and same(rows, split, fewshot.split):
             fewshot.split = task.get_config("test_split")  # so that no row is its own example
+
+
+def refuse(*unsafe: str) -> None:
+    """Raises EvaluationError when there are tasks that run what the model wrote."""
+    if unsafe:
+        raise EvaluationError(
+            "flow",
+            f"{unsafe[0]} runs programs that the model writes: config types such as humaneval and "
+            "mbpp do so in a sandbox",
+        )
 
 
 def once(process: Any) -> Any:
@@ -201,11 +209,6 @@ def scores(document: Document, answers: Answers) -> dict[str, dict[str, float | 
                 name = title(metric, filter_name)
                 found[name] = {name: float(value)}
     return found
-
-
-def title(metric: str, filter_name: str) -> str:
-    """What a metric is called, of those that several filters give: `exact_match__strict-match`."""
-    return metric if filter_name == "none" else f"{metric}__{filter_name}"
 
 
 def built_already(**_: Any) -> None:
