@@ -50,7 +50,7 @@ def main() -> int:
         everything(run, early, arguments.messages, arguments.seed)
         last = run.settle()
         seconds = time.monotonic() - started
-        log = service.log.read_text()
+        log = service.log.read_text(errors="replace")
     say(summary(run))
     sent = sum(counts.total() for counts in run.counts.values())
     say(f"{sent} calls in {seconds:.0f} s, {sent / seconds:.0f} a second")
