@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-BENCH := .venv-bench
 
 .PHONY: help setup gen check test fuzz demo bench
 
@@ -38,10 +37,5 @@ fuzz: setup ## Send 100,000 messages, and bytes and REST requests, that are draw
 demo: setup ## Evaluate a real model on real data, end to end
 	$(BIN)/python -m demo.demo
 
-bench: setup $(BENCH)/.ready ## Measure speed and memory
+bench: setup ## Measure speed and memory
 	$(BIN)/python -m benchmarks
-
-$(BENCH)/.ready:
-	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet "lm-eval[api]==0.4.13"
-	touch $@

@@ -7,6 +7,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,9 +33,6 @@ WHO = (
     "lm-eval, whole call",
     "lm-eval, without its tasks' index",
 )
-
-LM_EVAL = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
-"""Made by `make bench`."""
 
 
 def rows() -> list[Document]:
@@ -90,7 +88,7 @@ def by_lm_eval(url: str, path: Path) -> tuple[float, float]:
     script = Path(__file__).with_name("lm_eval_chat.py")
     settings = {"HF_HOME": str(path.parent), "HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": "none"}
     done = subprocess.run(
-        [LM_EVAL, script, path, url, str(PARALLELISM)],
+        [sys.executable, script, path, url, str(PARALLELISM)],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
@@ -123,7 +121,7 @@ def main() -> None:
             runs = []
             for _ in range(RUNS):
                 runs.append([by_aiohttp(url, asked), by_evald(rest, url, dataset)])
-                runs[-1] += by_lm_eval(url, path) if LM_EVAL.exists() else []
+                runs[-1] += by_lm_eval(url, path)
         with endpoint(SLOW) as url:
             slow = [by_evald(rest, url, dataset) for _ in range(RUNS)]
 
@@ -141,11 +139,8 @@ def main() -> None:
         ],
     )
     judged("evald / bare aiohttp", statistics.median(ours / bare for bare, ours, *_ in runs), 1.3)
-    if LM_EVAL.exists():
-        ratio = statistics.median(ours / whole for _, ours, whole, _ in runs)
-        judged("evald / lm-eval's whole call", ratio, 0.25)
-    else:
-        print("lm-eval is not there to compare with; `make bench` installs it")
+    ratio = statistics.median(ours / whole for _, ours, whole, _ in runs)
+    judged("evald / lm-eval's whole call", ratio, 0.25)
     middle = statistics.median(slow)
     print(f"endpoint at {SLOW * 1000:g} ms: evald {middle:.2f} s, of {ideal[SLOW]:.2f} s")
     judged("evald / (samples x latency / parallelism)", middle / ideal[SLOW], 1.1)

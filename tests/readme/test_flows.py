@@ -21,11 +21,13 @@ HEAD, *SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
 
 
 def answer(request: Mapping[str, Any]) -> str:
-    """As a judge a grade, as a model Paris and three stars, and one program that is right."""
+    """As a judge a grade, as a model Paris, three stars, 12, and one program that is right."""
     if "impartial judge" in str(request["messages"]):
         return "Good. Rating: [[7]]"
     if "has_close_elements" in str(request["messages"]):
         return f"```python\n{PROBLEM['prompt']}{PROBLEM['canonical_solution']}```"
+    if "muffins" in str(request["messages"]):
+        return "3 * 4 is\n#### 12"
     return "stars: 3" if "stars" in str(request["messages"]) else "Paris"
 
 
@@ -78,3 +80,10 @@ def test_mt_bench(tasks: Mapping[str, Any]) -> None:
 
 def test_code(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["Code"]["humaneval_instruct"]) == {"pass@1": 0.5, "pass@2": 0.5}
+
+
+def test_lm_harness(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["LM harness"]["gsm8k"]) == {
+        "exact_match__strict-match": 0.5,
+        "exact_match__flexible-extract": 0.5,
+    }
