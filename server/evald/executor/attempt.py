@@ -11,7 +11,7 @@ import structlog
 
 from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog
 from evald.domain.states import JobStatus
-from evald.errors import EvaluationError, LeaseLost
+from evald.errors import EvaluationError, LeaseLost, Unavailable
 from evald.executor import events
 from evald.executor.backend import Backend, ChildDied, JobSpec, Run
 from evald.executor.output import Output
@@ -111,7 +111,10 @@ class Attempt:
         except EvaluationError as e:
             return self._fail({"kind": e.kind, "message": e.message}, launched=False)
         self._say("info", f"attempt {self.fence.attempt} started{self._on_devices()}")
-        run = self._backend.start(spec)
+        try:
+            run = self._backend.start(spec)
+        except Unavailable as e:
+            return self._died(ChildDied("lost", e.message))
         with self._lock:
             self._run = run
             if self._reason is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -50,6 +52,9 @@ LATE_SECONDS = 10
 
 PLACE_SECONDS = 1
 """How long an attempt that is told to end may be on its way to a node."""
+
+LOOK_SECONDS = 2
+"""How often is looked whether this node is still one."""
 
 LAST_SECONDS = 5
 """How long attempts may take to end when the server has."""
@@ -298,7 +303,7 @@ def reason(error: RayError) -> str:
             f"the Ray task broke: {error.cause!r}; evald must be installed on every Ray node, "
             "in the same version"
         )
-    first = str(error).strip().partition("\n")[0]
+    first = re.split(r"\n|\. ", str(error).strip(), maxsplit=1)[0]
     return f"Ray lost the attempt, as when a node or a worker dies: {first}"[:500]
 
 
@@ -323,6 +328,7 @@ def connect(address: str | None, cpus: int, gpus: int, folder: str) -> dict[str,
 def serve(control: socket.socket) -> None:
     """Carries the attempts whose sockets come through `control`, until that ends."""
     node = ray.get_runtime_context().get_node_id()
+    Thread(target=end_with, args=[node], daemon=True).start()
     actor = ray.remote(Stops).options(
         num_cpus=0,
         max_concurrency=WAITING,
@@ -343,6 +349,14 @@ def serve(control: socket.socket) -> None:
         thread.join(max(0.0, ends - time.monotonic()))
 
 
+def end_with(node: str) -> None:
+    """Ends this process when its node is no part of the cluster any more: it would be of no use.
+    Ray does so itself when the head is lost."""
+    while all(n["Alive"] for n in ray.nodes() if n["NodeID"] == node):
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
+
+
 def main(control: int) -> None:
     """Reads from `control` what to connect to, answers what there is or why not, and serves."""
     with socket.socket(fileno=control) as link:
@@ -359,4 +373,5 @@ def main(control: int) -> None:
     end.daemon = True
     end.start()
     ray.shutdown()
+    shutil.rmtree(asked["folder"], ignore_errors=True)
     os._exit(0)

@@ -22,7 +22,7 @@ from typing import Any
 import structlog
 
 from evald.domain.devices import Device
-from evald.errors import Unavailable
+from evald.errors import InvalidArgument, Unavailable
 from evald.executor import marker
 from evald.executor.environment import scrubbed
 from evald.settings import Settings
@@ -31,6 +31,12 @@ log = structlog.get_logger()
 
 START_SECONDS = 90
 """How long Ray may take to start, or to answer."""
+
+RETURN_SECONDS = 60
+"""How long an attempt waits for a Ray that is away, as while its head is started again."""
+
+CONNECT_SECONDS = 5
+"""How long its head may take to accept a connection."""
 
 END_SECONDS = 20
 """How long it may take to end by itself."""
@@ -46,7 +52,12 @@ class Driver:
     """
 
     def __init__(self, settings: Settings, devices: Sequence[Device] = ()) -> None:
-        """Raises Unavailable when there is no Ray to work with."""
+        """Raises Unavailable when there is no Ray to work with, and InvalidArgument when a setting
+        asks for what Ray does not do."""
+        if settings.gpu_sharing:
+            raise InvalidArgument.of(
+                "EVALD_GPU_SHARING", "Ray gives each job GPUs of its own; use EVALD_EXECUTOR=local"
+            )
         if importlib.util.find_spec("ray") is None:
             raise Unavailable("EVALD_EXECUTOR=ray needs Ray: pip install 'evald[ray]'")
         self._address = settings.ray_address
@@ -63,30 +74,43 @@ class Driver:
         self._start()
 
     def open(self) -> socket.socket:
-        """A socket whose other end carries one attempt. Raises Unavailable."""
-        with self._lock:
-            if self._closed:
-                raise Unavailable("the server is going down")
-            ours, theirs = socket.socketpair()
-            with theirs:
-                for _ in range(2):
-                    if self._process is None or self._process.poll() is not None:
-                        log.warning("the Ray driver died and is started again", log=str(self._log))
-                        self._end()
-                        self._start()
-                    with suppress(OSError):
-                        socket.send_fds(self._control, [b"a"], [theirs.fileno()])
-                        return ours
-            ours.close()
-            raise Unavailable(f"Ray cannot be reached; see {self._log}")
+        """A socket whose other end carries one attempt. Waits for a Ray that is away for a while.
+        Raises Unavailable."""
+        ends = time.monotonic() + RETURN_SECONDS
+        while True:
+            try:
+                with self._lock:
+                    return self._open()
+            except Unavailable:
+                if self._closed or time.monotonic() > ends:
+                    raise
+            time.sleep(1)
 
     def close(self) -> None:
         """Ends it, and a Ray that it has started. Nothing of that is left when this returns."""
+        self._closed = True
         with self._lock:
-            self._closed = True
             self._end()
 
+    def _open(self) -> socket.socket:
+        if self._closed:
+            raise Unavailable("the server is going down")
+        if self._process is None or self._process.poll() is not None:
+            log.warning("the driver of Ray died and is started again", log=str(self._log))
+            self._end()
+            self._start()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(self._control, [b"a"], [theirs.fileno()])
+            except OSError as e:
+                ours.close()
+                raise Unavailable(f"the driver of Ray died; see {self._log}") from e
+        return ours
+
     def _start(self) -> None:
+        if self._address is not None:
+            check_address(self._address)
         self.marker = marker.new()
         self._folder = tempfile.mkdtemp(prefix="evald-ray-", dir="/tmp")
         self._control, theirs = socket.socketpair()
@@ -171,3 +195,20 @@ class Driver:
         marker.kill(self.marker)
         shutil.rmtree(Path(self._folder), ignore_errors=True)
         self._process = None
+
+
+def check_address(address: str) -> None:
+    """Raises Unavailable unless somebody listens there; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise Unavailable(
+            f"EVALD_RAY_ADDRESS: {address!r} is not HOST:PORT of the head of a Ray cluster, as "
+            "head:6379; evald joins it as a node, not by ray://"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as e:
+        raise Unavailable(
+            f"EVALD_RAY_ADDRESS: nobody listens on {address} ({e}); start the head of the cluster "
+            "by `ray start --head`, or unset it for a Ray on this machine alone"
+        ) from e

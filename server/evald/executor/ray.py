@@ -15,7 +15,6 @@ from typing import Protocol
 import structlog
 
 from evald import __version__
-from evald.errors import InvalidArgument
 from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.events import Done, Event, Failed, decode
 from evald.executor.run import LOOK_SECONDS, READ_BYTES, Lines
@@ -75,11 +74,6 @@ class RayBackend:
     """
 
     def __init__(self, settings: Settings, driver: Opens) -> None:
-        """Raises InvalidArgument when a setting asks for what Ray does not do."""
-        if settings.gpu_sharing:
-            raise InvalidArgument.of(
-                "EVALD_GPU_SHARING", "Ray gives each job GPUs of its own; use EVALD_EXECUTOR=local"
-            )
         self._driver = driver
         self._terms = Terms.of(settings).encode()
         self._runs: set[RayRun] = set()

@@ -1,0 +1,48 @@
+"""A Ray cluster whose nodes are all on this machine, in a process of its own: a head without CPUs,
+and nodes of one CPU and one GPU. Reads `add`, `kill N` and `kill head`, and answers each by a line;
+ends when its standard input does.
+
+    python -m tests.executor.nodes
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ray.cluster_utils import Cluster
+
+ARGUMENTS: dict[str, Any] = {
+    "node_ip_address": "127.0.0.1",
+    "object_store_memory": 80 * 2**20,
+    "include_dashboard": False,
+    "include_log_monitor": False,
+}
+
+
+def main() -> None:
+    head = {**ARGUMENTS, "num_cpus": 0, "no_monitor": True}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    nodes: list[Any] = []
+    answer(cluster.address)
+    for line in sys.stdin:
+        match line.split():
+            case ["add"]:
+                nodes.append(cluster.add_node(num_cpus=1, num_gpus=1, **ARGUMENTS))
+                answer(*(p.process.pid for p in nodes[-1].all_processes["raylet"]))
+            case ["kill", "head"]:
+                cluster.head_node.kill_gcs_server(check_alive=False)
+                answer("killed")
+            case ["kill", number]:
+                cluster.remove_node(nodes[int(number)], allow_graceful=False)
+                answer("killed")
+    cluster.shutdown()
+
+
+def answer(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
