@@ -111,17 +111,17 @@ class Run:
             self.slowest[name] = max(self.slowest[name], seconds)
 
     def converse(self, count: int, start: int) -> None:
-        """Says things on both ports that are hardly HTTP. The server must go on listening."""
+        """Says things on both ports that are hardly HTTP."""
+        drawn(CONVERSATIONS, self.say, count, start)
 
-        def say(said: bytes) -> None:
-            for address in (self.service.grpc, self.service.rest.removeprefix("http://")):
-                host, port = address.split(":")
-                try:
-                    talk((host, int(port)), said)
-                except OSError as e:
-                    self.find(Finding(repr(e), f"port {port}", "", said.hex()))
-
-        drawn(CONVERSATIONS, say, count, start)
+    def say(self, said: bytes) -> None:
+        """Says something on both ports, which must go on listening."""
+        for address in (self.service.grpc, self.service.rest.removeprefix("http://")):
+            host, port = address.split(":")
+            try:
+                talk((host, int(port)), said)
+            except OSError as e:
+                self.find(Finding(repr(e), f"port {port}", "", said.hex()))
 
     def find(self, finding: Finding) -> None:
         with self._lock:

@@ -10,11 +10,14 @@ import pytest
 from tests.fuzz import growth
 from tests.fuzz.messages import requests
 from tests.fuzz.methods import contract, health
-from tests.fuzz.raw import altered
+from tests.fuzz.raw import PREFACE, SETTINGS_FRAME, altered, frame
 from tests.fuzz.rest import Rest
 from tests.fuzz.run import Run, target
 
 SEED = 20
+
+GOAWAY = 7
+"""A frame with which a client of HTTP/2 takes its leave, and says why."""
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,14 @@ def test_no_message_and_no_bytes_break_the_server(run: Run) -> None:
     assert {method.name for method in contract()} <= set(run.counts)
     assert sum(counts["OK"] for counts in run.counts.values()) > 50  # they go deep
     assert "Traceback" not in run.service.log.read_text(errors="replace")
+
+
+def test_a_client_writes_nothing_into_the_log(run: Run) -> None:
+    goodbye = frame(GOAWAY, 0, 0, b"\0\0\0\0" + b"\0\0\0\2" + b"one\n\x1b[31mtwo")
+    for _ in range(3):
+        run.say(PREFACE + SETTINGS_FRAME + goodbye)
+    assert [str(finding) for finding in run.findings] == []
+    assert "two" not in run.service.log.read_text(errors="replace")
 
 
 def test_methods_that_do_not_exist(run: Run) -> None:
