@@ -34,3 +34,17 @@ def test_a_traceback_shows_no_local_variables(form: str) -> None:
     )
     assert "RuntimeError: told to fail" in done.stderr
     assert "canary" not in done.stderr
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    with open("/dev/full", "w") as full:
+        program = PROGRAM.replace("told to fail", "x" * 100_000) + "print('done')"
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.stdout == "done\n"
