@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from evald import registry
+from evald.errors import EvaluationError
 from evald.flows.flow import Document, FlowContext, Kept, SampleRecord
 
 
@@ -57,6 +58,10 @@ class Datasets:
 
     def count(self, dataset: Document) -> int:
         return sum(1 for _ in self.rows(dataset))
+
+    def allow(self, url: str) -> None:
+        if self._sets.get(url) == "closed":
+            raise EvaluationError("request", f"{url} is closed")
 
 
 class Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -248,6 +249,23 @@ def test_rows_without_an_answer_count_nowhere(harness: Any) -> None:
     assert score["value"] == pytest.approx(right / 16)
 
 
+def test_texts_by_probability(harness: Any) -> None:
+    rows = [{"page": f"There are {n} words here , more or less ."} for n in range(6)]
+    world = harness(rows)
+    with Endpoint(reply=echo_logprobs) as endpoint:
+        result = world.run(config("wikitext"), target(endpoint.url))
+        asked = [r.body["prompt"] for r in endpoint.requests]
+    logprob = 0.0
+    for prompt in asked:
+        said = echo_logprobs({"prompt": prompt})["choices"][0]["logprobs"]
+        logprob += sum(said["token_logprobs"][1:-1])
+    words = sum(len(re.split(r"\s+", row["page"])) for row in rows)
+    metrics = result["tasks"]["wikitext"]["metrics"]
+    perplexity = metrics["word_perplexity"]["scores"]["word_perplexity"]
+    assert perplexity["value"] == pytest.approx(math.exp(-logprob / words), rel=1e-9)
+    assert len(metrics) == 3
+
+
 def test_groups(harness: Any) -> None:
     """One folder for each task of a group."""
     world = harness(SUBJECTS)
@@ -351,6 +369,13 @@ def test_the_hub_is_out_of_reach(harness: Any, monkeypatch: pytest.MonkeyPatch) 
     assert "hf_secret" not in e.value.message
 
 
+def test_the_hub_is_closed(harness: Any) -> None:
+    world = harness([])
+    world.sets["https://huggingface.co"] = "closed"
+    with pytest.raises(EvaluationError, match=r"huggingface\.co is closed"):
+        world.run({"type": "gsm8k"}, target("http://127.0.0.1:9/v1"))
+
+
 @pytest.mark.parametrize(
     ("kind", "rows", "path", "given", "words"),
     [
@@ -369,3 +394,23 @@ def test_what_cannot_be_done(
 ) -> None:
     with Endpoint(reply="words") as endpoint, pytest.raises(EvaluationError, match=words):
         harness(rows).run(config(kind, **given), target(endpoint.url + path))
+
+
+def test_params_win_over_the_tasks(harness: Any) -> None:
+    world = harness(SUMS)
+    asked = config("gsm8k", num_fewshot=0, top_k=1)
+    asked["params"] |= {"limit_samples": 3, "max_tokens": 7, "stop": "END"}
+    model = target("")
+    model["model"]["prompt"] = {"inference_params": {"temperature": 0.5}, "system_prompt": "Add."}
+    with Endpoint(reply=add) as endpoint:
+        model["model"]["api_endpoint"]["url"] = endpoint.url
+        result = world.run(asked, model)
+        bodies = [r.body for r in endpoint.requests]
+    assert len(bodies) == 3
+    assert world.emit.steps[-1] == (3, 3)
+    assert {k: bodies[0][k] for k in ("max_tokens", "temperature", "top_k", "seed")} == {
+        "max_tokens": 7, "temperature": 0.5, "top_k": 1, "seed": 1234,
+    }  # fmt: skip
+    assert bodies[0]["stop"] == ["END", "Question:", "</s>", "<|im_end|>"]
+    assert [m["role"] for m in bodies[0]["messages"]] == ["system", "user"]
+    assert result["tasks"]["gsm8k"]["data"]["usage"]["samples"] == 3

@@ -64,6 +64,10 @@ class FileDatasets:
                 break
         return _some(dataset, found)
 
+    def allow(self, url: str) -> None:
+        """Raises EvaluationError of kind `request` when EVALD_EGRESS does not open a URL."""
+        self._egress.url(url)
+
     def _files(self, dataset: Dataset) -> list[tuple[Source, str]]:
         """The files of a data set, in the order of their names."""
         url = dataset.get("files_url")

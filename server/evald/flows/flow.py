@@ -67,6 +67,9 @@ class Datasets(Protocol):
     def count(self, dataset: Document) -> int:
         """Number of rows, its `limit` observed, without keeping them."""
 
+    def allow(self, url: str) -> None:
+        """For what fetches data by itself: raises EvaluationError when that must not be."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from evald.harness.requests import Likelihood, generation
+from evald.harness.requests import CHAT, Likelihood, generation
 from evald.harness.tokens import Tokenizer
-from evald.model import Asker, ModelClient, Row
+from evald.model import DEFAULTS, Asker, ModelClient, Row
 
 if TYPE_CHECKING:
     from evald.harness.suite import Document
 
 GENERATION = "generate_until"
+
+STOPS = 4
+"""Stop words that chat endpoints take."""
 
 
 class DocumentRow(dict[str, Any]):
@@ -54,7 +57,7 @@ class Examinee:
     """A model that is asked in chats or for completions.
 
     `params` go into each request that is answered by writing. They, and what the model's
-    `inference_params` say, win over what the task says, but that its stop words stay.
+    `inference_params` say, win over what the task says; stop words are those of all.
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class Examinee:
         params: Mapping[str, Any],
     ) -> None:
         prompt: Mapping[str, Any] = model.get("prompt") or {} if isinstance(model, Mapping) else {}
-        inference = prompt.get("inference_params") or {}
+        given = prompt.get("inference_params") or {}
+        inference = {key: given[key] for key in DEFAULTS if given.get(key) is not None}
         self._client = client
         self._form = form
         self._tokenizer = tokenizer
         self._stop = params.get("stop") or inference.get("stop") or []
-        self._said = {k for k, v in {**inference, **params}.items() if v is not None} - {"stop"}
+        self._said = {*inference, *params} - {"stop"}
         template: Any = Given()
         self._asker = Asker(client, template, model, params=params, plain_text="prompt")
 
@@ -104,7 +108,9 @@ class Examinee:
     async def _ask(self, instance: Any) -> Said:
         if instance.request_type == GENERATION:
             request = generation(instance.args, self._form)
-            stop = list(dict.fromkeys([*request.pop("stop"), *self._stop]))
+            stop = list(dict.fromkeys([*self._stop, *request.pop("stop")]))
+            if self._form == CHAT:
+                stop = stop[:STOPS]
             request = {k: v for k, v in request.items() if k not in self._said}
             if stop:
                 request["stop"] = stop

@@ -16,9 +16,6 @@ MAX_TOKENS = 256
 """Of an answer, where neither the config nor the task says how many, as lm-eval has it."""
 
 SEED = 1234
-STOPS = 4
-"""Stop words that chat endpoints take."""
-
 LENGTH = 2047
 """Tokens of a text whose probability is asked for, at most: what lies before is cut, as lm-eval
 does unless told otherwise."""
@@ -39,7 +36,7 @@ def generation(arguments: Sequence[Any], form: str) -> dict[str, Any]:
     tokens = given.pop("max_gen_toks", MAX_TOKENS)
     asked = {"temperature": 0, "seed": SEED, "max_tokens": tokens, **given}
     if form == CHAT:
-        return {"messages": messages(context), "stop": stop[:STOPS], **asked}
+        return {"messages": messages(context), "stop": stop, **asked}
     if not isinstance(context, str):
         raise EvaluationError(
             "flow",
