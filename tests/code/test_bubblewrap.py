@@ -25,6 +25,7 @@ from tests.code.hostile import PROGRAMS
 
 SECRET = "hush-hush-4711"
 LIMITS = Limits(cpu=1, wall=2.0, memory=512 * MIB)
+PATIENT = Limits(cpu=30, wall=60.0, memory=512 * MIB)
 
 
 def started(pid: int) -> str | None:
@@ -127,19 +128,19 @@ def filled(source: str, world: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "verdict"),
+    ("name", "limits", "verdict"),
     [
-        ("forks without end", "timeout"),
-        ("fills memory", "failed"),
-        ("fills memory from many processes", "memory"),
-        ("fills shared memory", "memory"),
-        ("prints without end", "timeout"),
-        ("sleeps", "timeout"),
-        ("exits early", "failed"),
+        ("forks without end", LIMITS, "timeout"),
+        ("fills memory", PATIENT, "failed"),
+        ("fills memory from many processes", PATIENT, "memory"),
+        ("fills shared memory", PATIENT, "memory"),
+        ("prints without end", LIMITS, "timeout"),
+        ("sleeps", LIMITS, "timeout"),
+        ("exits early", PATIENT, "failed"),
     ],
 )
-def test_verdicts(name: str, verdict: str) -> None:
-    assert run(PROGRAMS[name]).verdict == verdict
+def test_verdicts(name: str, limits: Limits, verdict: str) -> None:
+    assert run(PROGRAMS[name], limits).verdict == verdict
 
 
 def test_the_harm_is_real_without_a_sandbox(world: dict[str, Any]) -> None:
@@ -208,8 +209,8 @@ def test_programs_do_not_disturb_one_another() -> None:
         sandbox = Bubblewrap(4)
         bomb = Program(PROGRAMS["forks without end"])
         honest = Program("import os, time\nfor _ in range(8):\n    os.fork() or os._exit(0)")
-        sources = [bomb, bomb, honest, honest]
-        outcomes = await asyncio.gather(*(sandbox.run(p, LIMITS) for p in sources))
+        pairs = [(bomb, LIMITS), (bomb, LIMITS), (honest, PATIENT), (honest, PATIENT)]
+        outcomes = await asyncio.gather(*(sandbox.run(*pair) for pair in pairs))
         return [outcome.verdict for outcome in outcomes]
 
     assert asyncio.run(beside_a_bomb()) == ["timeout", "timeout", "passed", "passed"]
@@ -281,6 +282,12 @@ def test_the_sandbox_of_a_server_that_is_not_root() -> None:
         pytest.skip(f"nobody has no {version}, or cannot read {paths[0]}")
     done = subprocess.run([python, "-I", "-c", source], **user, **given)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_process_that_is_gone_has_no_children() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    assert list(tree(process.pid)) == [process.pid]
 
 
 def test_filters_are_whole() -> None:
