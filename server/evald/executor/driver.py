@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import secrets
 import select
@@ -29,7 +30,7 @@ from evald.settings import Settings
 
 log = structlog.get_logger()
 
-START_SECONDS = 90
+START_SECONDS = 120
 """How long Ray may take to start, or to answer."""
 
 RETURN_SECONDS = 60
@@ -61,7 +62,8 @@ class Driver:
         if importlib.util.find_spec("ray") is None:
             raise Unavailable("EVALD_EXECUTOR=ray needs Ray: pip install 'evald[ray]'")
         self._address = settings.ray_address
-        self._cpus = settings.slots + settings.live_slots
+        attempts = settings.slots + settings.live_slots
+        self._cpus = max(1, math.ceil(attempts * settings.ray_cpus))
         self._devices = tuple(devices)
         self._log = settings.data_dir / "ray.log"
         self._lock = Lock()
