@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup gen check test fuzz demo bench
+.PHONY: help setup gen check test fuzz robust demo bench
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -33,6 +33,9 @@ test: setup ## Run every test
 
 fuzz: setup ## Send 100,000 messages, and bytes and REST requests, that are drawn at random
 	$(BIN)/python -m tests.fuzz --messages 100000
+
+robust: setup ## Kill, stop, starve and fill servers for an hour, and check what is left
+	$(BIN)/python -m tests.robustness
 
 demo: setup ## Evaluate a real model on real data, end to end
 	$(BIN)/python -m demo.demo

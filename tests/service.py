@@ -87,9 +87,11 @@ class Service:
         """The exit status of a service that ends by itself; None if it has not ended by then."""
         assert self._process is not None
         try:
-            return self._process.wait(seconds)
+            status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        self._temporary.cleanup()
+        return status
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ends the service with a signal, by force after a while; answers its exit status."""

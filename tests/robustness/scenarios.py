@@ -25,7 +25,7 @@ from tests.service import Service
 PARALLELISM, BATCH = 4, 100
 """Requests in flight of one job, and samples that are written at once."""
 
-SHORT = ("record.before_commit", "publish.after_commit", "finish.after_commit")
+SHORT = ("record.before_commit", "publish.after_commit")
 """Failpoints of a short run."""
 
 Scenario = Callable[[Run], None]
@@ -250,12 +250,12 @@ def disk_full(run: Run) -> None:
             began = time.monotonic()
             while time.monotonic() - began < seconds:
                 fill(file)
-                answers.add(status_of_create(service, model, rows))
+                answers.add(run.create(service, model, rows))
                 time.sleep(0.1)
         assert service.await_exit(0.01) is None, "the server died of a full disk"
         hog.unlink()
         began = time.monotonic()
-        await_that(lambda: status_of_create(service, model, rows) == 201, 30)
+        await_that(lambda: run.create(service, model, rows) == 201, 30)
         kept = answers <= {201, 429, 503} and is_sound(service)
         run.figure(
             f"the disk is full for {seconds} s",
@@ -274,15 +274,6 @@ def fill(file: Any) -> None:
         pass
 
 
-def status_of_create(service: Service, model: Model, rows: int) -> int:
-    """Creates a job that nobody remembers."""
-    job = body(model, "forgotten", rows)
-    try:
-        return requests.post(f"{service.rest}/v1/evaluation/jobs", json=job, timeout=60).status_code
-    except requests.RequestException:
-        return 0
-
-
 def database_restarted(run: Run) -> None:
     """Ends PostgreSQL at once, and starts it again."""
     postgresql = run.postgresql
@@ -293,7 +284,7 @@ def database_restarted(run: Run) -> None:
         for _ in range(run.of(5, 1)):
             postgresql.restart(1)
             began = time.monotonic()
-            await_that(lambda: run.create(service, model, rows) is not None, 60)
+            await_that(lambda: run.create(service, model, rows) == 201, 60)
             worst = max(worst, time.monotonic() - began)
         run.figure("PostgreSQL restarts", "served within 10 s", f"{worst:.1f} s", worst <= 10)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_a_traceback_shows_no_local_variables(form: str) -> None:
 
 
 def test_a_log_that_cannot_be_written_stops_nobody() -> None:
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         program = PROGRAM.replace("told to fail", "x" * 100_000) + "print('done')"
         done = subprocess.run(
             [sys.executable, "-c", program],
