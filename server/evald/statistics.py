@@ -11,7 +11,7 @@ LEVEL = 0.95
 
 
 class Statistics:
-    """Count, sum, mean, spread and extremes of values, in memory that grows with the clusters alone.
+    """Count, sum, mean, spread and extremes of values, in memory that grows with clusters alone.
 
     Mean and spread follow Welford (1962), which stays exact where the sum of squares would cancel
     out; the sum is compensated (Neumaier 1974). Values that belong together, such as questions on
