@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO
@@ -71,17 +72,11 @@ class Child:
             self._run(JobSpec.decode(line))
 
     def _preload(self) -> None:
-        modules: dict[str, None] = {}
         with suppress(Exception):  # a broken plugin is told of by the job that asks for it
             registry.metrics()
-            flows = registry.flows()
-            for kind in self._types:
-                modules |= dict.fromkeys(flows[kind].modules if kind in flows else ())
-        for name in (*PRELOADED, *modules):
-            if select.select([self._specs], [], [], 0)[0]:
-                return
-            with suppress(ImportError):
-                importlib.import_module(name)
+            for _ in chain(preload(), *map(prepare, self._types)):
+                if select.select([self._specs], [], [], 0)[0]:
+                    return
 
     def _run(self, spec: JobSpec) -> None:
         secrets = tuple(secret_values([spec.config, spec.target]))
@@ -145,6 +140,20 @@ class Child:
             os._exit(128 + number)
         with suppress(RuntimeError):
             self._cancel()
+
+
+def preload() -> Iterator[None]:
+    """Imports what common flows need, a module at a time."""
+    for name in PRELOADED:
+        with suppress(ImportError):
+            importlib.import_module(name)
+        yield
+
+
+def prepare(kind: str) -> Iterator[None]:
+    """Does ahead what jobs of a config type need, a step at a time."""
+    if kind in registry.flows():
+        yield from registry.flows()[kind].prepare()
 
 
 def context_of(spec: JobSpec, emitter: Emitter) -> FlowContext:

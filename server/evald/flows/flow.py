@@ -97,14 +97,17 @@ class Flow(ABC):
     targets: ClassVar[Mapping[str, Sequence[str]]]
     """Target types that each task type takes; key `*` is any task type."""
 
-    modules: ClassVar[Sequence[str]] = ()
-    """What takes long to import: once a job of this flow has run, waiting children have it."""
-
     @classmethod
     def more_types(cls) -> Collection[str]:
         """Config types besides `types` that take a moment to find. They are asked for only when no
         flow has a type among its `types`."""
         return ()
+
+    @classmethod
+    def prepare(cls) -> Iterator[None]:
+        """Does what takes long, such as imports, a step at a time. Once a job of this flow has run,
+        waiting children do it ahead."""
+        return iter(())
 
     @abstractmethod
     def check(self, config: Document) -> None:

@@ -76,11 +76,18 @@ class LmHarness(Flow):
 
     types = (*ALIASES, *COMMON)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
-    modules = library.MODULES
 
     @classmethod
     def more_types(cls) -> Collection[str]:
         return index()
+
+    @classmethod
+    def prepare(cls) -> Iterator[None]:
+        for name in library.MODULES:
+            library.module(name)
+            yield
+        index()
+        yield
 
     def check(self, config: Document) -> None:
         findings = Findings()

@@ -9,9 +9,10 @@ from types import ModuleType
 from evald.errors import EvaluationError
 from evald.harness.names import INSTALL
 
-MODULES = ("evald.harness.library", "lm_eval.evaluator", "pandas", "sklearn.metrics")
-"""What takes long to import. The first switches progress bars off, which are no lines of a log."""
+MODULES = ("pandas", "datasets", "sklearn.metrics", "lm_eval.evaluator", "evald.harness.suite")
+"""What takes long to import."""
 
+# Progress bars are no lines of a log.
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
