@@ -31,6 +31,7 @@ ALLOWED = {
         "metrics",
         "clients",
         "code",
+        "guard",
         "harness",
         "registry",
         "model",
