@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,8 @@ def started(service: Service, rows_file: Path, endpoint: Endpoint, **params: Any
     config = chat_config("hf://datasets/ns/data", **params)
     body = {"target": model_target(endpoint), "config": config}
     rest = Rest(service)
-    job_id = rest("POST", "/jobs", 201, json=body)["id"]
-    deadline = time.monotonic() + 20
-    while rest("GET", f"/jobs/{job_id}")["status"] != "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    job_id: str = rest("POST", "/jobs", 201, json=body)["id"]
+    await_that(lambda: rest("GET", f"/jobs/{job_id}")["status"] == "running")
     return job_id
 
 
@@ -46,18 +44,19 @@ def gone(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z")
 
 
+def await_that(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def await_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 10
-    while not all(gone(pid) for pid in pids):
-        assert time.monotonic() < deadline, pids
-        time.sleep(0.05)
+    await_that(lambda: all(gone(pid) for pid in pids))
 
 
 def await_log(service: Service, text: str) -> None:
-    deadline = time.monotonic() + 10
-    while text not in service.log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_that(lambda: text in service.log.read_text())
 
 
 def test_signal_drains_and_leaves_nothing(tmp_path: Path) -> None:
@@ -103,7 +102,7 @@ def test_job_goes_on_after_a_restart(
     with Endpoint(latency=0.25) as endpoint:
         service.start()
         job_id = started(service, rows_file, endpoint, parallelism=1)
-        time.sleep(1)
+        await_that(lambda: endpoint.requests)
         service.stop(number)
         asked = len(endpoint.requests)
         assert 0 < asked < 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -40,7 +41,7 @@ class Mark:
     """What those have that Ray is made of, which outlives a test."""
 
     def pids(self) -> set[int]:
-        """Living processes that carry the mark, but for children that idle workers of Ray keep."""
+        """Living processes that carry the mark, but for what Ray keeps."""
         found = set()
         for path in Path("/proc").iterdir():
             with suppress(OSError):
@@ -54,10 +55,21 @@ class Mark:
         return found
 
 
+def described(pid: int) -> str:
+    """The number, parent, command and state of a process."""
+    process = Path(f"/proc/{pid}")
+    with suppress(OSError):
+        status = re.findall(r"^(?:State|PPid):\s*(.*)", (process / "status").read_text(), re.M)
+        return f"{pid} {status} {(process / 'cmdline').read_bytes()!r}"
+    return f"{pid} is over"
+
+
 def kept(process: Path) -> bool:
-    """Whether a process is the child of a worker of Ray that has nothing to do."""
+    """Whether a process is one of Ray's that has a title, which is written over the environment, or
+    the child of a worker of Ray that has nothing to do."""
     parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-    return Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::IDLE")
+    is_idle = Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::IDLE")
+    return is_idle or (process / "cmdline").read_bytes().startswith(b"ray::")
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +111,9 @@ def mark(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mark]:
     before = len(list(Path("/proc/self/fd").iterdir()))
     yield mark
     if kind == "ray":
-        wait_until(lambda: not mark.pids())  # a task ends after what it says last
-    assert not mark.pids()
+        with suppress(AssertionError):
+            wait_until(lambda: not mark.pids())  # a task ends after what it says last
+    assert not [described(pid) for pid in mark.pids()]
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 

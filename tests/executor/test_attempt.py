@@ -298,6 +298,7 @@ def test_job_whose_child_died_is_tried_again(bench: Callable[..., Bench]) -> Non
         assert kept is not None
         assert orjson.loads(kept.read_bytes()) == {
             "task": "qa", "index": 0, "scores": {"m": {"s": 1.0}}, "parts": {}, "error": None,
+            "sample": None,
         }  # fmt: skip
         yield events.Samples([scored(1)])
         yield events.Done({"tasks": {}, "groups": {}})

@@ -139,6 +139,7 @@ class Run:
             await over
         finally:
             over.cancel()
+            await asyncio.wait([over])
         return ""
 
     async def _talk(self, process: asyncio.subprocess.Process) -> None:
@@ -181,6 +182,11 @@ class Run:
             await process.wait()
         if self._first is not None:
             await buried(self._first)
+        assert process.stdout is not None
+        with suppress(TimeoutError):  # asyncio closes a pipe only when it was read to its end
+            async with asyncio.timeout(END_SECONDS):
+                while await process.stdout.read(2**16):
+                    pass
 
     def _find_first(self) -> None:
         """Gets hold of the first process of the sandbox. When that has ended all others have."""
