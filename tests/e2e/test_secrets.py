@@ -47,10 +47,12 @@ def wanted(keys: dict[str, str], files_url: str, target: dict[str, Any]) -> dict
 def processes(pid: int) -> Iterator[bytes]:
     """Command lines and environments of what a server has started; its own environment is its
     user's affair."""
+    own = Path(f"/proc/{pid}/environ").read_bytes()
     yield Path(f"/proc/{pid}/cmdline").read_bytes()
     for child in children(pid):
-        for name in ("cmdline", "environ"):
-            yield Path(f"/proc/{child}/{name}").read_bytes()
+        yield Path(f"/proc/{child}/cmdline").read_bytes()
+        if (environment := Path(f"/proc/{child}/environ").read_bytes()) != own:  # else a mere fork
+            yield environment
 
 
 def shown(service: Service, job_id: str) -> Iterator[bytes]:
