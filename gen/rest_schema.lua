@@ -25,6 +25,13 @@ return {
       response = "evaluation.v1.Executor",
     },
     {
+      name = "evaluation.v1.FlowService.ListFlows",
+      verb = "GET",
+      path = {"v1", "evaluation", "flows"},
+      request = "evaluation.v1.ListFlowsRequest",
+      response = "evaluation.v1.ListFlowsResponse",
+    },
+    {
       name = "evaluation.v1.TargetService.CreateTarget",
       verb = "POST",
       path = {"v1", "evaluation", "targets"},
@@ -474,6 +481,34 @@ return {
         {name = "gpus", kind = "int32"},
         {name = "gpu_memory", kind = "double", presence = true, unset = "omit"},
         {name = "reason", kind = "string"},
+      },
+    },
+    ["evaluation.v1.ListFlowsRequest"] = {},
+    ["evaluation.v1.ListFlowsResponse"] = {
+      fields = {
+        {name = "object", kind = "string"},
+        {name = "data", kind = "message", type = "evaluation.v1.Flow", repeated = true},
+        {name = "metrics", kind = "message", type = "evaluation.v1.Metric", repeated = true},
+      },
+    },
+    ["evaluation.v1.Flow"] = {
+      fields = {
+        {name = "name", kind = "string"},
+        {name = "description", kind = "string"},
+        {name = "types", kind = "string", repeated = true},
+        {name = "more_types", kind = "int32"},
+        {name = "tasks", kind = "message", type = "evaluation.v1.FlowTask", repeated = true},
+        {name = "metrics", kind = "string", repeated = true},
+        {name = "params", kind = "struct", presence = true},
+        {name = "missing", kind = "string", presence = true},
+      },
+    },
+    ["evaluation.v1.FlowTask"] = {fields = {{name = "type", kind = "string"}, {name = "targets", kind = "string", repeated = true}}},
+    ["evaluation.v1.Metric"] = {
+      fields = {
+        {name = "type", kind = "string"},
+        {name = "description", kind = "string"},
+        {name = "params", kind = "struct", presence = true},
       },
     },
     ["evaluation.v1.CreateTargetRequest"] = {

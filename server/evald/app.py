@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from evald import exposure, logs, registry
+from evald import catalog, exposure, logs, registry
 from evald.clients.archive import zipped
 from evald.clients.artifacts import ArtifactStore
 from evald.clients.secrets import Vault, redact, secret_values
@@ -95,7 +95,17 @@ class App:
         evaluator = Live(self.backend, self.vault, self._redaction, settings.clients)
         live = LiveEvaluations(jobs, evaluator, maker, seconds=settings.live_seconds)
         self.server = Server(
-            settings, targets, configs, jobs, results, files, watches, live, servers, gate=gate
+            settings,
+            targets,
+            configs,
+            jobs,
+            results,
+            files,
+            watches,
+            live,
+            servers,
+            catalog.describe,
+            gate=gate,
         )
 
     def _server(self) -> fleet.Server:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evald import __version__, gpus, tokens
+from evald import __version__, catalog, gpus, tokens
 from evald.errors import EvaldError
 from evald.settings import Settings
 
@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
     tokens.add(commands, place)
     gpus.add(commands, place)
+    catalog.add(commands)
     return top
 
 

@@ -49,21 +49,22 @@ class Registry(Generic[Plugin]):
     def __getitem__(self, name: str) -> type[Plugin]:
         if name in self._classes:
             return self._classes[name]
-        return next(found for found in self._all() if name in self._more(found))
+        return next(found for found in self.classes() if name in self._more(found))
 
     def __contains__(self, name: str) -> bool:
-        return name in self._classes or any(name in self._more(found) for found in self._all())
+        return name in self._classes or any(name in self._more(found) for found in self.classes())
 
     def names(self) -> list[str]:
         return sorted(self._classes)
 
+    def classes(self) -> list[type[Plugin]]:
+        """All of them, in the order they were found."""
+        return list(dict.fromkeys(self._classes.values()))
+
     def unknown(self, name: str) -> str:
         """What to tell somebody who asked for a name that is not there."""
-        more = (known for found in self._all() for known in self._more(found))
+        more = (known for found in self.classes() for known in self._more(found))
         return unknown(name, self.names(), more)
-
-    def _all(self) -> Iterable[type[Plugin]]:
-        return dict.fromkeys(self._classes.values())
 
 
 @cache

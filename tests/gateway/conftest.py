@@ -20,6 +20,7 @@ from evald.settings import Settings
 from evaluation.v1 import (
     config_service_pb2,
     executor_service_pb2,
+    flow_service_pb2,
     job_service_pb2,
     result_service_pb2,
     target_service_pb2,
@@ -29,6 +30,7 @@ LOOPBACK = "127.0.0.1"
 FILES = (
     config_service_pb2,
     executor_service_pb2,
+    flow_service_pb2,
     job_service_pb2,
     result_service_pb2,
     target_service_pb2,

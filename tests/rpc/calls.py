@@ -12,6 +12,7 @@ from evaluation.v1 import (
     config_pb2,
     config_service_pb2_grpc,
     executor_service_pb2_grpc,
+    flow_service_pb2_grpc,
     job_pb2,
     job_service_pb2,
     job_service_pb2_grpc,
@@ -29,6 +30,7 @@ class Stubs:
         self.configs = config_service_pb2_grpc.ConfigServiceStub(channel)
         self.jobs = job_service_pb2_grpc.JobServiceStub(channel)
         self.executor = executor_service_pb2_grpc.ExecutorServiceStub(channel)
+        self.flows = flow_service_pb2_grpc.FlowServiceStub(channel)
         self.results = result_service_pb2_grpc.ResultServiceStub(channel)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
+from evald import catalog
 from evald.domain import ids
 from evald.domain.devices import Need
 from evald.domain.documents import Maker, check_datasets, check_target
@@ -142,7 +143,17 @@ def channel(
         live = LiveEvaluations(jobs, evaluator, maker, seconds=settings.live_seconds)
         fleet = Fleet(store.fleet)
         return Server(
-            settings, targets, configs, jobs, results, files, watches, live, fleet, gate=gate
+            settings,
+            targets,
+            configs,
+            jobs,
+            results,
+            files,
+            watches,
+            live,
+            fleet,
+            catalog.describe,
+            gate=gate,
         )
 
     server = on_loop(make)

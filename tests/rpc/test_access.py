@@ -28,6 +28,7 @@ from evald.store.store import Store
 from evaluation.v1 import (
     config_service_pb2,
     executor_service_pb2,
+    flow_service_pb2,
     job_service_pb2,
     result_service_pb2,
     target_service_pb2,
@@ -38,6 +39,7 @@ METHODS: dict[str, MethodDescriptor] = {
     for file in (
         config_service_pb2,
         executor_service_pb2,
+        flow_service_pb2,
         job_service_pb2,
         result_service_pb2,
         target_service_pb2,
@@ -91,6 +93,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "UpdateResult": {**RESULT, "result": {"description": "x"}},
     "DeleteResult": RESULT,
     "GetExecutor": {},
+    "ListFlows": {},
 }
 """One request of each method, about what is in the namespace `team`."""
 

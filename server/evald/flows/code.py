@@ -56,6 +56,15 @@ class Code(Flow):
 
     types = tuple(BENCHMARKS)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    Extra = Options
+
+    @classmethod
+    def missing(cls) -> str | None:
+        try:
+            Bubblewrap()
+        except EvaluationError as e:
+            return e.message
+        return None
 
     def check(self, config: Document) -> None:
         findings = Findings()

@@ -44,6 +44,7 @@ class Custom(Flow):
         "chat-completion": ("model",),
         OPTIMIZATION: ("model",),
     }
+    metrics = None
 
     def check(self, config: Document) -> None:
         check_tasks(config, self._check_task)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from pydantic import BaseModel
+
 from evald.model import Models
 
 Document = Mapping[str, Any]
@@ -96,6 +98,17 @@ class Flow(ABC):
 
     targets: ClassVar[Mapping[str, Sequence[str]]]
     """Target types that each task type takes; key `*` is any task type."""
+
+    metrics: ClassVar[Collection[str] | None] = ()
+    """Metric types that its tasks take; None is every one that is installed."""
+
+    Extra: ClassVar[type[BaseModel] | None] = None
+    """What it reads of `params.extra`."""
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """What has to be installed before it can run."""
+        return None
 
     @classmethod
     def more_types(cls) -> Collection[str]:

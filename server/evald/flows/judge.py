@@ -41,6 +41,14 @@ class JudgeParams(BaseModel):
         return given
 
 
+class JudgeExtra(BaseModel):
+    """What a flow with a judge reads of `params.extra`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    judge: JudgeParams
+
+
 def parse_judge(config: Document) -> JudgeParams:
     """The judge of a config. Raises InvalidArgument."""
     extra = (config.get("params") or {}).get("extra") or {}

@@ -76,6 +76,11 @@ class LmHarness(Flow):
 
     types = (*ALIASES, *COMMON)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    Extra = Options
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if root() else INSTALL
 
     @classmethod
     def more_types(cls) -> Collection[str]:

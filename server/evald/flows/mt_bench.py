@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from evald.errors import EvaluationError
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.judge import Judge, parse_judge
+from evald.flows.judge import Judge, JudgeExtra, parse_judge
 from evald.flows.params import EvaluationParams, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.guard import GuardedSandbox
@@ -65,6 +66,11 @@ class MtBench(Flow):
 
     types = tuple(REFERENCES)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    Extra = JudgeExtra
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if find_spec(FOLDER.partition("/")[0]) else INSTALL
 
     def check(self, config: Document) -> None:
         findings = Findings()

@@ -63,6 +63,7 @@ class SimilarityMetrics(Flow):
 
     types = ("similarity_metrics",)
     targets = {"*": ("model", "cached_outputs")}  # noqa: RUF012, declared a ClassVar by Flow
+    metrics = METRICS
 
     def check(self, config: Document) -> None:
         check_tasks(config, self._check_task)

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from evald.domain.documents import Document
 from evald.domain.entities import Entities
 from evald.domain.fleet import Fleet
 from evald.domain.jobs import Jobs
@@ -24,6 +25,7 @@ from evald.rpc.access import Gate
 from evald.rpc.downloads import Downloads
 from evald.rpc.entities import ConfigServicer, TargetServicer
 from evald.rpc.executor import ExecutorServicer
+from evald.rpc.flows import FlowServicer
 from evald.rpc.interceptor import CallInterceptor
 from evald.rpc.jobs import Files, JobServicer
 from evald.rpc.lane import Lane
@@ -34,6 +36,8 @@ from evaluation.v1 import (
     config_service_pb2_grpc,
     executor_service_pb2,
     executor_service_pb2_grpc,
+    flow_service_pb2,
+    flow_service_pb2_grpc,
     job_service_pb2,
     job_service_pb2_grpc,
     result_service_pb2,
@@ -72,6 +76,7 @@ class Server:
         watches: Watches,
         live: LiveEvaluations,
         fleet: Fleet,
+        catalog: Callable[[], Document],
         *,
         gate: Gate,
     ) -> None:
@@ -128,6 +133,11 @@ class Server:
                 executor_service_pb2.DESCRIPTOR,
                 executor_service_pb2_grpc.add_ExecutorServiceServicer_to_server,
                 ExecutorServicer(fleet),
+            ),
+            (
+                flow_service_pb2.DESCRIPTOR,
+                flow_service_pb2_grpc.add_FlowServiceServicer_to_server,
+                FlowServicer(catalog),
             ),
             (
                 health_pb2.DESCRIPTOR,
