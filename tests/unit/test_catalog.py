@@ -64,7 +64,8 @@ def test_a_flow_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for line in (
         "config types: mtbench, mtbench-cor1", "targets: model",
-        "  parallelism: integer (default: 16)", "  extra: object", "    judge: object", "      model: string | object",
+        "  parallelism: integer (default: 16)", "  extra: object",
+        "    judge: object", "      model: string | object",
     ):  # fmt: skip
         assert f"{line}\n" in shown
     with pytest.raises(SystemExit):
