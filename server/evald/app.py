@@ -206,7 +206,9 @@ def fits(target: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     if kind not in registry.flows():
         message = registry.flows().unknown(kind)
         raise InvalidArgument(f"config.type: {message}", [Violation("config.type", message)])
-    compatibility.check(target, config, registry.flows()[kind].targets)
+    flow = registry.flows()[kind]
+    compatibility.check(target, config, flow.targets)
+    flow().check_job(target, config)
 
 
 async def run(settings: Settings, *, gateway: bool) -> int:

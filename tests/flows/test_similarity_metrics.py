@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from evald import registry
+from evald.app import fits
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.flow import Kept
 
@@ -129,9 +130,11 @@ def test_limits(world: Any) -> None:
     assert [s.index for s in world.emit.samples] == [0, 1]
 
 
-def test_a_model_needs_a_data_set(world: Any) -> None:
-    with pytest.raises(EvaluationError, match="no data set"):
-        world.run(config(), {"type": "model", "model": "m"})
+def test_a_model_needs_a_data_set() -> None:
+    with pytest.raises(InvalidArgument, match="which rows to ask") as e:
+        fits({"type": "model", "model": {}}, config())
+    assert [v.field for v in e.value.violations] == ["config.tasks.t.dataset"]
+    fits(CACHED, config())
 
 
 @pytest.mark.parametrize(

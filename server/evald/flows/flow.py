@@ -130,6 +130,14 @@ class Flow(ABC):
         `tasks.qa.metrics.match.params.check`.
         """
 
+    def check_job(self, target: Document, config: Document) -> None:  # noqa: B027, most need none
+        """Checks what a config must have for this target and not for others, once the target's type
+        is one of `targets`.
+
+        Raises InvalidArgument with paths from the top of the job, such as
+        `config.tasks.qa.dataset`.
+        """
+
     @abstractmethod
     async def run(self, context: FlowContext) -> dict[str, Any]:
         """Evaluates, and answers `{"tasks": {...}, "groups": {...}}` in the shape of a Result.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from evald.errors import EvaluationError
+from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.chat import model_task
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_tasks
@@ -75,6 +75,13 @@ class SimilarityMetrics(Flow):
         params = task.get("params") or {}
         templates.compile(params.get("template"), f"{path}.params.template")
 
+    def check_job(self, target: Document, config: Document) -> None:
+        for name, task in config["tasks"].items():
+            if target["type"] == "model" and not task.get("dataset"):
+                raise InvalidArgument.of(
+                    f"config.tasks.{name}.dataset", "say which rows to ask the model about"
+                )
+
     async def run(self, context: FlowContext) -> dict[str, Any]:
         params = parse(EvaluationParams, context.config.get("params"), "params")
         async with AsyncExitStack() as opened:
@@ -129,8 +136,6 @@ def asking_task(
     opened: AsyncExitStack,
 ) -> Task:
     """A task that asks the target's model."""
-    if not task.get("dataset"):
-        raise EvaluationError("dataset", "the task has no data set", task=name)
     templates = Templates()
     path = f"tasks.{name}"
     prompt = (task.get("params") or {}).get("template") or "{{ item.prompt }}"
