@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evald import __version__, catalog, gpus, tokens
+from evald import __version__, catalog, datasets, gpus, tokens
 from evald.errors import EvaldError
 from evald.settings import Settings
 
@@ -58,19 +58,7 @@ def parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=_serve)
 
-    datasets = commands.add_parser("datasets", help="keep data sets in the embedded store")
-    actions = datasets.add_subparsers(metavar="action", required=True)
-    put = actions.add_parser(
-        "put",
-        parents=[place],
-        help="store files as a data set, readable as hf://datasets/NAMESPACE/NAME",
-        description="Stores files in the data dir, which must be the server's. Files of the same "
-        "names are replaced, others stay.",
-    )
-    put.add_argument("name", metavar="NAMESPACE/NAME")
-    put.add_argument("files", metavar="FILE", nargs="+", type=Path)
-    put.set_defaults(run=_put)
-
+    datasets.add(commands, place)
     tokens.add(commands, place)
     gpus.add(commands, place)
     catalog.add(commands)
@@ -87,13 +75,3 @@ def _serve(settings: Settings, given: argparse.Namespace) -> int:
     from evald.app import run
 
     return asyncio.run(run(settings, gateway=False))
-
-
-def _put(settings: Settings, given: argparse.Namespace) -> int:
-    from evald.clients.embedded import folder_of, put
-
-    print(put(settings.data_dir, given.name, given.files))
-    folder = folder_of(settings.data_dir.resolve(), given.name)
-    names = ", ".join(sorted(file.name for file in folder.iterdir()))
-    print(f"{folder} holds {names}", file=sys.stderr)
-    return 0

@@ -10,6 +10,7 @@ import pytest
 
 from evald import __version__
 from evald.cli import main
+from evald.clients import artifacts
 from evald.domain.fleet import Server
 from evald.executor.gpus import Gpus
 from evald.settings import Settings
@@ -43,6 +44,38 @@ def test_data_set_is_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         main(["datasets", "put", "--data-dir", str(tmp_path / "data"), "ns/name", str(rows)])
     assert capsys.readouterr().out.strip() == "hf://datasets/ns/name"
     assert (tmp_path / "data" / "datasets" / "ns" / "name" / "rows.jsonl").exists()
+
+
+def test_data_sets_are_listed_and_deleted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str) -> str:
+        with pytest.raises(SystemExit, match="0"):
+            main(["datasets", words[0], "--data-dir", str(tmp_path / "data"), *words[1:]])
+        return capsys.readouterr().out
+
+    assert run("list") == ""
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text('{"a": 1}\n')
+        run("put", "ns/two", str(tmp_path / name))
+    run("put", "other/one", str(tmp_path / "a.jsonl"))
+    run("put", f"{artifacts.NAMESPACE}/eval-1", str(tmp_path / "a.jsonl"))
+    listed = [line.split()[:3] for line in run("list").splitlines()]
+    assert listed[1:] == [
+        ["hf://datasets/ns/two", "2", "0.0"], ["hf://datasets/other/one", "1", "0.0"],
+    ]  # fmt: skip
+    assert [line.split()[0] for line in run("list", "ns").splitlines()[1:]] == [listed[1][0]]
+    run("delete", "ns/two/a.jsonl")
+    run("delete", "hf://datasets/other/one")
+    assert [line.split()[:2] for line in run("list").splitlines()[1:]] == [[listed[1][0], "1"]]
+
+
+def test_data_set_that_is_not_there_cannot_be_deleted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["datasets", "delete", "--data-dir", str(tmp_path), "ns/none"])
+    assert capsys.readouterr().err == "evald: there is no hf://datasets/ns/none\n"
 
 
 @pytest.mark.parametrize("arguments", [["ns/name", "missing.jsonl"], ["../x", "rows.jsonl"]])

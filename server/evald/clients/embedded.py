@@ -9,6 +9,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from evald.errors import InvalidArgument, NotFound
@@ -63,6 +65,32 @@ def put(data_dir: Path, name: str, files: Sequence[Path]) -> str:
             (staging / file_name).replace(folder / file_name)
     sync(folder)
     return SCHEME + name
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A data set that is stored: its name `namespace/name`, number of files, their bytes, and when
+    the last of them changed (local time)."""
+
+    name: str
+    files: int
+    size: int
+    changed_at: datetime
+
+    @property
+    def url(self) -> str:
+        return SCHEME + self.name
+
+
+def stored(data_dir: Path) -> Iterator[Stored]:
+    """All data sets of the store, by name; also what jobs have put there."""
+    for folder in sorted(store_of(data_dir).glob("*/*")):
+        name = f"{folder.parent.name}/{folder.name}"
+        if folder.is_dir() and all(NAME.fullmatch(part) for part in name.split("/")):
+            files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+            changed = max((file.st_mtime for file in files), default=folder.stat().st_mtime)
+            size = sum(file.st_size for file in files)
+            yield Stored(name, len(files), size, datetime.fromtimestamp(changed).astimezone())
 
 
 def delete(data_dir: Path, url: str) -> None:
