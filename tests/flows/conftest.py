@@ -59,6 +59,9 @@ class Datasets:
     def count(self, dataset: Document) -> int:
         return sum(1 for _ in self.rows(dataset))
 
+    def place(self, dataset: Document, index: int) -> str:
+        return f"{dataset['files_url']}, line {index + 1}"
+
     def allow(self, url: str) -> None:
         if self._sets.get(url) == "closed":
             raise EvaluationError("request", f"{url} is closed")

@@ -26,8 +26,12 @@ ALLOWED = {
     },
     "code": {"code", "processes", "suggest", "errors"},
     "harness": {"harness", "model", "errors"},
+    "judging": {"judging", "metrics", "model", "guard", "structured", "templates", "errors"},
+    "agents": {"agents", "judging", "metrics", "errors"},
     "flows": {
         "flows",
+        "agents",
+        "judging",
         "metrics",
         "clients",
         "code",
@@ -40,7 +44,7 @@ ALLOWED = {
         "suggest",
         "errors",
     },
-    "metrics": {"metrics", "model", "guard", "templates", "suggest", "errors"},
+    "metrics": {"metrics", "model", "guard", "structured", "templates", "suggest", "errors"},
     "clients": {"clients", "errors", "settings"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does

@@ -64,6 +64,17 @@ class FileDatasets:
                 break
         return _some(dataset, found)
 
+    def place(self, dataset: Dataset, index: int) -> str:
+        """Where the row of that index is: its file, and there its line or its number."""
+        for source, name in self._files(dataset):
+            with _opened(source, name) as stream:
+                there = formats.count(stream, name, index + 1)
+            if index < there:
+                with _opened(source, name) as stream:
+                    return formats.place(stream, name, index)
+            index -= there
+        raise IndexError(index)
+
     def allow(self, url: str) -> None:
         """Raises EvaluationError of kind `request` when EVALD_EGRESS does not open a URL."""
         self._egress.url(url)

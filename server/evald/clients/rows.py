@@ -68,6 +68,14 @@ def count(stream: io.BufferedReader, name: str, most: int | None) -> int:
     return sum(1 for _ in islice(rows, most))
 
 
+def place(stream: io.BufferedReader, name: str, index: int) -> str:
+    """Where a row of a file is, for people to find it: its line, or its number from 1."""
+    if _format(stream, name) == "jsonl":
+        number, _ = next(islice(_lines(stream, name), index, None))
+        return f"{name}, line {number}"
+    return f"{name}, row {index + 1}"
+
+
 def _format(stream: io.BufferedReader, name: str) -> str:
     """The format by the name, or by how the file begins; leaves the stream after a BOM."""
     start = stream.peek(len(BOM))

@@ -9,13 +9,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from evald.flows.chat import model_task
-from evald.flows.evaluation import Task, Work, evaluate
+from evald.flows.evaluation import Task, Work, evaluate, no_answer
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.prompt_optimization import check_optimization, optimizing_task
 from evald.flows.scoreboard import Scoreboard, make_metrics
-from evald.model import Row
 from evald.suggest import unknown
 from evald.templates import Templates
 
@@ -100,10 +99,6 @@ def data_task(
         board,
         parallelism,
     )
-
-
-async def no_answer(row: Row, seen: Mapping[str, Any]) -> None:
-    """There is no model."""
 
 
 def asking_task(

@@ -62,6 +62,10 @@ class Task:
         return result
 
 
+async def no_answer(row: Row, seen: Mapping[str, Any]) -> None:
+    """The answer where there is no model."""
+
+
 async def evaluate(tasks: Sequence[Work], context: FlowContext) -> dict[str, Any]:
     """Runs tasks one after the other and answers the results by task.
 

@@ -69,6 +69,9 @@ class Datasets(Protocol):
     def count(self, dataset: Document) -> int:
         """Number of rows, its `limit` observed, without keeping them."""
 
+    def place(self, dataset: Document, index: int) -> str:
+        """Where a row is, such as `rows.jsonl, line 3`."""
+
     def allow(self, url: str) -> None:
         """For what fetches data by itself: raises EvaluationError when that must not be."""
 

@@ -1,4 +1,4 @@
-"""The judge of a flow, which its config names under `params.extra.judge`."""
+"""The judge of a flow, as its config names it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evald.flows.flow import Document, FlowContext
 from evald.flows.params import EvaluationParams, parse
@@ -18,16 +18,32 @@ FIELD = "params.extra.judge"
 ENDPOINT = ("url", "model_id", "api_key")
 CLIENT = ("parallelism", "max_retries", "request_timeout")
 
+DEFAULTS = {"temperature": 0.0, "max_tokens": 2048}
+"""What requests to a judge carry where nothing else is said."""
+
+OLD_NAMES = {"max_new_tokens": "max_tokens"}
+"""What parameters of a judge were called once."""
+
+
+class JudgeOptions(BaseModel):
+    """`extra` of a judge. `judge_sanity_check` asks it an easy question first."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    judge_sanity_check: bool = False
+
 
 class JudgeParams(BaseModel):
     """`model` is an endpoint (`{"api_endpoint": ...}`) or the id of a model; `params` are as those
-    of a config. An older form has `url`, `model_id` and `api_key` at the top, or right in `model`.
+    of a config. Older forms have `url`, `model_id` and `api_key` at the top, or right in `model`,
+    and `inference_params` beside it; newer ones have these in the model's `prompt`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     model: str | dict[str, Any]
     params: dict[str, Any] = {}
+    extra: JudgeOptions = Field(default=JudgeOptions())
 
     @model_validator(mode="before")
     @classmethod
@@ -35,10 +51,20 @@ class JudgeParams(BaseModel):
         if not isinstance(given, Mapping):
             return given
         model = given.get("model", given)
-        if isinstance(model, Mapping) and "url" in model:
+        if not isinstance(model, Mapping):
+            return given
+        prompt = mapping(model.get("prompt"))
+        stated = {
+            **mapping(prompt.get("inference_params")),
+            **mapping(given.get("inference_params")),
+        }
+        said = {OLD_NAMES.get(k, k): v for k, v in stated.items() if v is not None}
+        if "url" in model:
             endpoint = {key: model[key] for key in ENDPOINT if key in model}
-            return {**given, "model": {"api_endpoint": endpoint}}
-        return given
+            model = {"api_endpoint": endpoint} | ({"prompt": prompt} if prompt else {})
+        elif "model" not in given:
+            return given
+        return {**given, "model": model, "params": {**said, **mapping(given.get("params"))}}
 
 
 class JudgeExtra(BaseModel):
@@ -49,6 +75,11 @@ class JudgeExtra(BaseModel):
     judge: JudgeParams
 
 
+def mapping(given: Any) -> Mapping[str, Any]:
+    """An object of a config, empty where there is none."""
+    return given if isinstance(given, Mapping) else {}
+
+
 def parse_judge(config: Document) -> JudgeParams:
     """The judge of a config. Raises InvalidArgument."""
     extra = (config.get("params") or {}).get("extra") or {}
@@ -56,17 +87,21 @@ def parse_judge(config: Document) -> JudgeParams:
 
 
 class Judge:
-    """An open judge. Of its params, those for the client are its own, else the config's."""
+    """An open judge. Of its params, those for the client are its own, else the config's. The config
+    has it at `field`."""
 
     def __init__(
-        self, config: Document, context: FlowContext, opened: AsyncExitStack, defaults: Document
+        self,
+        judge: JudgeParams,
+        context: FlowContext,
+        opened: AsyncExitStack,
+        field: str = FIELD,
     ) -> None:
-        judge = parse_judge(config)
-        own = parse(EvaluationParams, judge.params, f"{FIELD}.params")
-        shared = parse(EvaluationParams, config.get("params"), "params").client()
+        own = parse(EvaluationParams, judge.params, f"{field}.params")
+        shared = parse(EvaluationParams, context.config.get("params"), "params").client()
         given = {key: value for key, value in own.client().items() if key in judge.params}
         self._model = judge.model
-        self._params = {**defaults, **own.request()}
+        self._params = {**DEFAULTS, **own.request()}
         self._client: ModelClient = context.models.open(judge.model, {**shared, **given})
         opened.push_async_callback(self._client.close)
 

@@ -54,7 +54,6 @@ RATINGS = (r"\[\[(\d+\.?\d*)\]\]", r"\[(\d+\.?\d*)\]", r"Rating: (\d+)")
 """What a grade looks like, the first that is found."""
 
 MAX_TOKENS = 1024
-JUDGE = {"temperature": 0.0, "max_tokens": 2048}
 
 
 class MtBench(Flow):
@@ -89,7 +88,7 @@ class MtBench(Flow):
             model = context.target["model"]
             client = context.models.open(model, params.client())
             opened.push_async_callback(client.close)
-            grades = Grades(Judge(config, context, opened, JUDGE), data.prompts())
+            grades = Grades(Judge(parse_judge(config), context, opened), data.prompts())
             task = Task(
                 config["type"],
                 len(questions),

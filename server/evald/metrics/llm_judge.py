@@ -15,6 +15,7 @@ from evald.guard import GuardedSandbox
 from evald.metrics.metric import Metric, MetricParams, Scored
 from evald.metrics.verdict import ScoreParams, Unparsed
 from evald.model import Asker, Models
+from evald.structured import StructuredAsker, response_format
 from evald.templates import Templates
 
 KEPT = 8 * 2**10
@@ -61,8 +62,8 @@ class LlmJudge(Metric):
         self._params = params
         self._template = templates.within(GuardedSandbox()).compile(params.template, "template")
         self._place = self._template.place.removesuffix(".template")
-        self._structured = params.structured_output is not False and self._schema is not None
-        self._asker: Asker | None = None
+        self._format = self._response_format()
+        self._asker: StructuredAsker | None = None
         if params.swap:
             for name, score in params.scores.items():
                 if score.type == "string" or score.range is None:
@@ -79,13 +80,18 @@ class LlmJudge(Metric):
             given = (model.get("prompt") or {}).get("inference_params") or {}
         client = models.open(model, {**params, **{k: given[k] for k in CLIENT if k in given}})
         opened.push_async_callback(client.close)
-        self._asker = Asker(client, self._template, model, params={}, plain_text="messages")
+        asker = Asker(client, self._template, model, params={}, plain_text="messages")
+        structured = self._params.structured_output
+        self._asker = StructuredAsker(
+            asker, wanted=structured is not False, required=structured is True
+        )
 
     async def score(self, context: Mapping[str, Any]) -> Scored:
         swap = self._params.swap
         contexts = [context, swapped(context, *swap)] if swap else [context]
         asked = [c for c in contexts for _ in range(self._params.repeats)]
-        replies = await asyncio.gather(*map(self._ask, asked))
+        assert self._asker is not None, "open() comes first"
+        replies = await asyncio.gather(*(self._asker.text(c, self._format) for c in asked))
         values: dict[str, float | None] = {}
         problem = None
         for name, score in self._params.scores.items():
@@ -113,23 +119,7 @@ class LlmJudge(Metric):
             summary[f"{key}_stddev"] = statistics.fmean(map(statistics.stdev, runs))
         return {key: statistics.fmean(values), **summary}
 
-    async def _ask(self, context: Mapping[str, Any]) -> str:
-        """The judge's reply to a sample. Raises EvaluationError."""
-        assert self._asker is not None, "open() comes first"
-        if self._structured:
-            try:
-                return await self._asker.text(context, {"response_format": self._schema})
-            except EvaluationError as e:
-                refused = e.kind in ("http", "server_error")
-                if not refused or self._params.structured_output:
-                    raise
-                reply = await self._asker.text(context)
-                self._structured = False  # it was the schema that the endpoint refused
-                return reply
-        return await self._asker.text(context)
-
-    @property
-    def _schema(self) -> dict[str, Any] | None:
+    def _response_format(self) -> dict[str, Any] | None:
         """What asks for a JSON reply with all scores; None when some are not read from JSON by a
         name at its top."""
         properties = {}
@@ -144,8 +134,7 @@ class LlmJudge(Metric):
             "required": list(properties),
             "additionalProperties": False,
         }
-        named = {"name": "verdict", "schema": schema, "strict": True}
-        return {"type": "json_schema", "json_schema": named}
+        return response_format("verdict", schema)
 
 
 def swapped(context: Mapping[str, Any], one: str, other: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What is asked of a judge, and how its answers become scores."""
