@@ -56,6 +56,19 @@ def complaint(settings: ClientSettings, url: str | None, **more: Any) -> str:
     return caught.value.message
 
 
+def test_places_of_rows(settings: ClientSettings) -> None:
+    url = store(
+        settings, a_jsonl="\n" + LINES.replace("\n", "\n\n"), b_csv=CSV, c_json=json.dumps(ROWS)
+    )
+    datasets = FileDatasets(settings)
+    assert [datasets.place({"files_url": url}, i) for i in range(6)] == [
+        "a.jsonl, line 2", "a.jsonl, line 4", "b.csv, row 1", "b.csv, row 2", "c.json, row 1",
+        "c.json, row 2",
+    ]  # fmt: skip
+    with pytest.raises(IndexError):
+        datasets.place({"files_url": url}, 6)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "rows"),
     [

@@ -20,12 +20,21 @@ PAGE = (Path(__file__).parents[2] / "docs" / "flows.md").read_text()
 HEAD, *SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
 
 
+VERDICTS = {
+    "outcome": {"user_goal": "a table", "end_state": "a table for two is booked"},
+    "goal_reached": {"reason": "it is", "reached": True},
+}
+"""What a judge answers to each question."""
+
+
 def answer(request: Mapping[str, Any]) -> str:
     """As a judge a grade, as a model Paris, three stars, 12, and one program that is right."""
     if "impartial judge" in str(request["messages"]):
         return "Good. Rating: [[7]]"
     if "has_close_elements" in str(request["messages"]):
         return f"```python\n{PROBLEM['prompt']}{PROBLEM['canonical_solution']}```"
+    if "response_format" in request:
+        return json.dumps(VERDICTS[request["response_format"]["json_schema"]["name"]])
     if "muffins" in str(request["messages"]):
         return "3 * 4 is\n#### 12"
     return "stars: 3" if "stars" in str(request["messages"]) else "Paris"
@@ -87,3 +96,8 @@ def test_lm_harness(tasks: Mapping[str, Any]) -> None:
         "exact_match__strict-match": 0.5,
         "exact_match__flexible-extract": 0.5,
     }
+
+
+def test_agents(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Agents"]["goals"]) == {"agent_goal_accuracy": 1.0}
+    assert values(tasks["Agents"]["tools"]) == {"tool_call_accuracy": 1.0}
