@@ -28,11 +28,13 @@ ALLOWED = {
     "harness": {"harness", "model", "errors"},
     "judging": {"judging", "metrics", "model", "guard", "structured", "templates", "errors"},
     "agents": {"agents", "judging", "metrics", "errors"},
+    "rag": {"rag", "judging", "metrics", "errors"},
     "flows": {
         "flows",
         "agents",
         "judging",
         "metrics",
+        "rag",
         "clients",
         "code",
         "guard",

@@ -1,0 +1,1 @@
+"""Metrics of answers that were made from contexts, and of these contexts."""
