@@ -25,7 +25,8 @@ from evaluation.v1 import (
 from tests.rpc.calls import Stubs, custom_config, detail, error_of, new_job, rows_target
 
 SERVICES = {
-    f"evaluation.v1.{name}Service" for name in ("Job", "Target", "Config", "Result", "Executor")
+    f"evaluation.v1.{name}Service"
+    for name in ("Job", "Target", "Config", "Result", "Flow", "Executor")
 } | {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
 
 
