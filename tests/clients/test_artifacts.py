@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import threading
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,6 +79,25 @@ def test_files_that_are_deleted_while_they_are_sent(artifacts: ArtifactStore) ->
     artifacts.delete(JOB)
     with pytest.raises(NotFound, match=r"a\.txt was deleted .* try again"):
         list(parts)
+
+
+def test_files_of_a_job_that_is_deleted_meanwhile(artifacts: ArtifactStore) -> None:
+    folder = artifacts._folder(JOB)
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            (folder / "logs").mkdir(parents=True)
+            shutil.rmtree(folder)
+
+    with ThreadPoolExecutor(1) as other:
+        going = other.submit(come_and_go)
+        try:
+            seen = [artifacts.files(JOB) for _ in range(2000)]
+        finally:
+            over.set()
+    going.result()
+    assert not any(seen)
 
 
 def test_nothing_below_a_folder(artifacts: ArtifactStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,12 @@ class ArtifactStore:
     def files(self, job_id: str) -> list[str]:
         """Paths of a job's files inside its folder, in order; none if it has left none."""
         folder = self._folder(job_id)
-        return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+        # Unlike rglob, walk skips folders that are deleted under its feet.
+        return sorted(
+            str(Path(at, name).relative_to(folder))
+            for at, _, names in os.walk(folder)
+            for name in names
+        )
 
     def zip_stream(self, job_id: str, under: str = "") -> Iterator[bytes]:
         """A ZIP of a job's files, or of those below the folder `under`, in parts of at most 64 KiB
