@@ -15,11 +15,13 @@ import asyncio
 import contextlib
 import json
 import math
+import re
 import socket
 import ssl
 import struct
 import sys
 import threading
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -166,8 +168,21 @@ def _document(kind: str, model: object, choices: list[Any], text: str) -> dict[s
     return {**made, "choices": choices, "usage": usage}
 
 
+def bags_of_words(request: Mapping[str, Any], size: int = 64) -> dict[str, Any]:
+    """Embeddings as OpenAI's API writes them: texts that share words are near each other."""
+    data = []
+    for index, text in enumerate(request["input"]):
+        vector = [0.0] * size
+        for word in re.findall(r"\w+", text.lower()) or [""]:
+            vector[zlib.crc32(word.encode()) % size] += 1.0
+        data.append({"object": "embedding", "index": index, "embedding": vector})
+    return {"object": "list", "data": data, "model": request.get("model")}
+
+
 class Endpoint:
     """Serves from a thread of its own while the block runs, or wherever `serve` is awaited.
+
+    `reply` answers chats and completions; `more` has what answers requests at other ends of a path.
 
     `script` says what happens to the first requests, `always` to all that come after it; None in
     either is an ordinary reply, given after `latency` seconds. A request beyond `capacity` in
@@ -178,6 +193,7 @@ class Endpoint:
         self,
         *,
         reply: Replier | str = echo,
+        more: Mapping[str, Replier] | None = None,
         latency: float = 0.0,
         script: Iterable[Fault | None] = (),
         always: Fault | None = None,
@@ -188,6 +204,7 @@ class Endpoint:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.reply: Replier = (lambda request: reply) if isinstance(reply, str) else reply
+        self.more: Mapping[str, Replier] = {"/embeddings": bags_of_words, **(more or {})}
         self.latency = latency
         self.script = deque(script)
         self.always = always
@@ -336,12 +353,14 @@ class _Connection(asyncio.Protocol):
         kinds = {"/chat/completions": chat, "/completions": completion}
         path = request.path.partition("?")[0]
         wrap = next((make for end, make in kinds.items() if path.endswith(end)), None)
-        if wrap is None or not isinstance(request.body, dict):
+        more = next((make for end, make in self.endpoint.more.items() if path.endswith(end)), None)
+        answer = more or (self.endpoint.reply if wrap else None)
+        if answer is None or not isinstance(request.body, dict):
             body = json.dumps({"detail": f"there is nothing at {request.path}"}).encode()
             self.transport.write(http(404, body))
             return
-        made = self.endpoint.reply(request.body)
-        document = wrap(made, request.body.get("model")) if isinstance(made, str) else made
+        made = answer(request.body)
+        document = wrap(made, request.body.get("model")) if wrap and isinstance(made, str) else made
         self.transport.write(http(200, orjson.dumps(document)))
 
 

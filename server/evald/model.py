@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from evald.errors import EvaluationError
 from evald.templates import Template
@@ -47,11 +47,47 @@ class ModelClient(Protocol):
     async def close(self) -> None: ...
 
 
+TextKind = Literal["query", "passage"]
+"""What a text is to a model that embeds questions otherwise than what answers them."""
+
+
+class Embedder(Protocol):
+    """A model that turns texts into vectors."""
+
+    @property
+    def parallelism(self) -> int: ...
+
+    async def embed(
+        self, texts: Sequence[str], kind: TextKind | None = None
+    ) -> Sequence[Sequence[float]]:
+        """A vector for each text, in their order, by one request. Raises EvaluationError."""
+
+    async def close(self) -> None: ...
+
+
+class Reranker(Protocol):
+    """A model that tells how well passages suit a query."""
+
+    @property
+    def parallelism(self) -> int: ...
+
+    async def rank(self, query: str, passages: Sequence[str]) -> Sequence[float]:
+        """A score for each passage, in their order: the higher, the better it suits. Raises
+        EvaluationError."""
+
+    async def close(self) -> None: ...
+
+
 class Models(Protocol):
-    """Opens model clients; `evald.clients.model` is the real one."""
+    """Opens clients of models; `evald.clients.model` is the real one. A `model` is a Model in plain
+    form, secrets readable, or its id."""
 
     def open(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> ModelClient:
-        """A client of `model` (a Model in plain form, secrets readable) under evaluation params."""
+        """A client of a model that writes, under evaluation params."""
+
+    def embedder(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> Embedder: ...
+
+    def reranker(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> Reranker: ...
 
 
 class Asker:

@@ -244,7 +244,7 @@ def test_clients_of_one_endpoint_share_one(settings: ClientSettings) -> None:
     models = ModelClients(settings)
     places = ["http://m:1/v1", "http://m:1/other/chat/completions", "http://m:2/v1", "https://m:1"]
     limits = [
-        models.open({"api_endpoint": {"url": url, "model_id": url}}, {"parallelism": n})._limit
+        models.connect({"api_endpoint": {"url": url, "model_id": url}}, {"parallelism": n})._limit
         for n, url in enumerate(places, start=1)
     ]
     assert limits[0] is limits[1]

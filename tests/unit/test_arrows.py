@@ -28,7 +28,7 @@ ALLOWED = {
     "harness": {"harness", "model", "errors"},
     "judging": {"judging", "metrics", "model", "guard", "structured", "templates", "errors"},
     "agents": {"agents", "judging", "metrics", "errors"},
-    "rag": {"rag", "judging", "metrics", "errors"},
+    "rag": {"rag", "judging", "metrics", "model", "errors"},
     "flows": {
         "flows",
         "agents",
@@ -47,7 +47,7 @@ ALLOWED = {
         "errors",
     },
     "metrics": {"metrics", "model", "guard", "structured", "templates", "suggest", "errors"},
-    "clients": {"clients", "errors", "settings"},
+    "clients": {"clients", "model", "errors", "settings"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
 the server."""

@@ -14,14 +14,19 @@ from evald.errors import EvaluationError
 
 CHAT = "/chat/completions"
 COMPLETIONS = "/completions"
+EMBEDDINGS = "/embeddings"
+RANKING = "/ranking"
+RERANK = "/rerank"
+ENDS = (CHAT, COMPLETIONS, EMBEDDINGS, RANKING, RERANK)
 
 
 class Endpoint:
     """An OpenAI-compatible endpoint. `http://host`, `http://host/v1`, `http://host/v1/` and
     `http://host/v1/chat/completions` are all ways to write it; the last takes chats only.
 
-    `origin` is the part that says where it is, `secrets` are keys in its query. Raises
-    EvaluationError of kind `request` when the URL is not one, or the policy refuses it.
+    `origin` is the part that says where it is, `secrets` are keys in its query, `end` is how its
+    path ends, if it is one of ENDS. Raises EvaluationError of kind `request` when the URL is not
+    one, or the policy refuses it.
     """
 
     def __init__(self, url: str, egress: Egress) -> None:
@@ -29,36 +34,30 @@ class Endpoint:
         self.origin = str(given.origin())
         self.secrets = url_secrets(str(given))
         path = given.raw_path.rstrip("/")
-        self.chat: URL | None = None
-        self.completions: URL | None = None
-        if path.endswith(CHAT):
-            self.chat = _with_path(given, path)
-        elif path.endswith(COMPLETIONS):
-            self.completions = _with_path(given, path)
-        else:
-            self.chat = _with_path(given, (path or "/v1") + CHAT)
-            self.completions = _with_path(given, (path or "/v1") + COMPLETIONS)
+        self.end = next((end for end in ENDS if path.endswith(end)), None)
+        self._given = given
+        self._base = path.removesuffix(self.end or "") if path else "/v1"
 
     def of(self, request: Mapping[str, Any]) -> URL:
         """Where a request goes. Raises EvaluationError of kind `request` when it has no place."""
         if "messages" in request:
-            if self.chat is None:
-                raise self._mismatch("`messages`", COMPLETIONS, CHAT)
-            return self.chat
+            return self.at(CHAT, "a request with `messages`")
         if "prompt" in request:
-            if self.completions is None:
-                raise self._mismatch("`prompt`", CHAT, COMPLETIONS)
-            return self.completions
+            return self.at(COMPLETIONS, "a request with `prompt`")
         raise EvaluationError("request", "a request needs `messages` (a chat) or `prompt`")
 
-    def _mismatch(self, member: str, given: str, wanted: str) -> EvaluationError:
-        url = self.chat or self.completions
-        assert url is not None
-        other = shown(url).removesuffix(given) + wanted
-        return EvaluationError(
+    def at(self, end: str, what: str) -> URL:
+        """Where goes `what` is asked at an end. Raises EvaluationError of kind `request` when the
+        URL that was given has another."""
+        # Deployments have their API version in the query.
+        url = self._given.with_path(self._base + end, encoded=True, keep_query=True)
+        if self.end in (None, end):
+            return url
+        given = shown(url).removesuffix(end) + (self.end or "")
+        raise EvaluationError(
             "request",
-            f"a request with {member} cannot go to {shown(url)}: set api_endpoint.url to {other}, "
-            f"or leave the path's end away to use both",
+            f"{what} cannot go to {given}: set api_endpoint.url to {shown(url)}, or leave the "
+            "path's end away to use both",
         )
 
 
@@ -73,8 +72,3 @@ def place_of(location: str, base: URL) -> str:
         return snippet(shown(base.join(URL(location))).encode()) if location else ""
     except ValueError:
         return ""
-
-
-def _with_path(url: URL, path: str) -> URL:
-    # Deployments have their API version in the query.
-    return url.with_path(path, encoded=True, keep_query=True)

@@ -27,18 +27,39 @@ class Reply:
 
 def parse(body: bytes | bytearray) -> Reply:
     """Raises EvaluationError of kind `bad_json` or `bad_schema` when the body is no completion."""
+    document = read_document(body)
+    try:
+        choice = document["choices"][0]
+        text = _text(choice)
+    except (KeyError, IndexError, TypeError, AttributeError):
+        lacks = "its first choice has neither `message.content` nor `text`"
+        raise unlike(document, "choices", lacks) from None
+    return Reply(text, document)
+
+
+def read_document(body: bytes | bytearray) -> Any:
+    """The JSON of an answer. Raises EvaluationError of kind `bad_json` when it is none."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as e:
         document = _lenient(body, e)
     if is_too_deep(document, body):
         raise _wrong(FailureKind.BAD_JSON, f"it is nested more than {MAX_DEPTH} deep")
-    try:
-        choice = document["choices"][0]
-        text = _text(choice)
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise _wrong(FailureKind.BAD_SCHEMA, _complaint(document)) from None
-    return Reply(text, document)
+    return document
+
+
+def unlike(document: Any, member: str, lacks: str) -> EvaluationError:
+    """Why a document has not what is looked for: an error that it reports, or that it has no
+    `member`, or what that lacks."""
+    if isinstance(document, dict) and document.get("error"):
+        error = document["error"]
+        said = error.get("message") if isinstance(error, dict) else error
+        return _wrong(FailureKind.BAD_SCHEMA, f"it reports an error: {said}")
+    if not isinstance(document, dict):
+        return _wrong(FailureKind.BAD_SCHEMA, "it is not a JSON object")
+    if not document.get(member):
+        return _wrong(FailureKind.BAD_SCHEMA, f"it has no `{member}`")
+    return _wrong(FailureKind.BAD_SCHEMA, lacks)
 
 
 def _lenient(body: bytes | bytearray, error: orjson.JSONDecodeError) -> Any:
@@ -66,18 +87,6 @@ def _text(choice: Mapping[str, Any]) -> str:
     if not isinstance(said, str):
         raise TypeError
     return said
-
-
-def _complaint(document: Any) -> str:
-    if isinstance(document, dict) and document.get("error"):
-        error = document["error"]
-        said = error.get("message") if isinstance(error, dict) else error
-        return f"it reports an error: {said}"
-    if not isinstance(document, dict):
-        return "it is not a JSON object"
-    if not document.get("choices"):
-        return "it has no `choices`"
-    return "its first choice has neither `message.content` nor `text`"
 
 
 def _wrong(kind: FailureKind, reason: str) -> EvaluationError:

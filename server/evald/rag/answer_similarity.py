@@ -6,7 +6,8 @@ from typing import Any
 
 from evald.judging.metric import Judgement
 from evald.metrics.metric import MetricParams
-from evald.rag.metric import Embedder, Models, RagMetric
+from evald.model import Embedder
+from evald.rag.metric import Models, RagMetric
 from evald.rag.sample import RagSample
 from evald.rag.similarity import cosine
 

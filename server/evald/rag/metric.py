@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from evald.judging.metric import JudgedMetric, Judgement
 from evald.judging.question import Judge
+from evald.model import Embedder
 from evald.rag.sample import RagSample
-
-
-class Embedder(Protocol):
-    """A model that turns texts into vectors."""
-
-    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """A vector for each text, in their order. Raises EvaluationError."""
 
 
 class Models:
