@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -13,6 +13,8 @@ import pytest
 from evald import registry
 from evald.errors import EvaluationError
 from evald.flows.flow import Document, FlowContext, Kept, SampleRecord
+from evald.model import TextKind
+from tests.endpoint import bags_of_words
 
 
 @dataclass
@@ -99,6 +101,15 @@ class Model:
             self.in_flight -= 1
         message = {"role": "assistant", "content": text}
         return Said(text, {"choices": [{"index": 0, "message": message}]})
+
+    def embedder(self, model: Document, params: Document) -> Model:
+        return self.open(model, params)
+
+    async def embed(
+        self, texts: Sequence[str], kind: TextKind | None = None
+    ) -> list[Sequence[float]]:
+        data = bags_of_words({"input": texts})["data"]
+        return [one["embedding"] for one in data]
 
     async def close(self) -> None:
         self.closed += 1

@@ -23,6 +23,8 @@ HEAD, *SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
 VERDICTS = {
     "outcome": {"user_goal": "a table", "end_state": "a table for two is booked"},
     "goal_reached": {"reason": "it is", "reached": True},
+    "statements": {"statements": ["The tower is in Paris."]},
+    "supported": {"verdicts": [{"reason": "so it says", "follows": True}]},
 }
 """What a judge answers to each question."""
 
@@ -51,7 +53,7 @@ def tasks(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Mapping
     with Endpoint(reply=answer) as endpoint:
         text = script(HEAD) + marked
         text = text.replace("http://localhost:7331", service.rest)
-        text = text.replace("http://localhost:8000/v1", endpoint.url)
+        text = re.sub("http://localhost:800[01]/v1", endpoint.url, text)
         folder = tmp_path_factory.mktemp("flows")
         printed = bash(text, folder, EVALD_DATA_DIR=str(service.data_dir))
     found = {}
@@ -101,3 +103,8 @@ def test_lm_harness(tasks: Mapping[str, Any]) -> None:
 def test_agents(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["Agents"]["goals"]) == {"agent_goal_accuracy": 1.0}
     assert values(tasks["Agents"]["tools"]) == {"tool_call_accuracy": 1.0}
+
+
+def test_rag(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["RAG"]["qa"]).keys() == {"faithfulness", "answer_similarity"}
+    assert values(tasks["RAG"]["qa"])["faithfulness"] == 1.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 from evald.flows.evaluation import Task
 from evald.flows.flow import Document, FlowContext
@@ -38,3 +40,11 @@ def model_task(
         board,
         params.parallelism,
     )
+
+
+def plain_text(model: Any) -> str:
+    """Whether a prompt is sent as it is or as a chat, which the endpoint's path tells."""
+    endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
+    path = str(endpoint.get("url") or "").rstrip("/")
+    is_completion = path.endswith("/completions") and not path.endswith("/chat/completions")
+    return "prompt" if is_completion else "messages"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from evald.errors import EvaluationError
 from evald.flows.flow import Datasets, Document
@@ -12,23 +12,36 @@ TOLD = 5
 """Rows that an error tells of."""
 
 
+def one(row: Row) -> Iterable[Row]:
+    """What a row stands for: itself."""
+    return (row,)
+
+
 def check_rows(
-    datasets: Datasets, dataset: Document, read: Callable[[Row], object], task: str
+    datasets: Datasets,
+    dataset: Document,
+    read: Callable[[Row], object],
+    task: str,
+    *,
+    unfold: Callable[[Row], Iterable[Row]] = one,
 ) -> int:
-    """Reads every row of a task, and answers how many there are.
+    """Reads every row of a task, and answers how many there are. `unfold` gives the rows that one
+    of the data set stands for.
 
     Raises EvaluationError of kind `dataset` that says where the rows are that `read` refuses, by an
     EvaluationError, and why.
     """
     wrong: list[str] = []
     count = refused = 0
-    for count, row in enumerate(datasets.rows(dataset), 1):
+    for index, given in enumerate(datasets.rows(dataset)):
         try:
-            read(row)
+            for row in unfold(given):
+                read(row)
+                count += 1
         except EvaluationError as e:
             refused += 1
             if len(wrong) < TOLD:
-                wrong.append(f"{datasets.place(dataset, count - 1)}: {e.message}")
+                wrong.append(f"{datasets.place(dataset, index)}: {e.message}")
     if wrong:
         more = f" (and {refused - TOLD} rows more)" if refused > TOLD else ""
         raise EvaluationError("dataset", "; ".join(wrong) + more, task=task)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from evald.errors import EvaluationError, InvalidArgument
-from evald.flows.chat import model_task
+from evald.flows.chat import model_task, plain_text
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
@@ -149,11 +149,3 @@ def asking_task(
         board=Scoreboard(similarity_metrics(task, templates, path)),
         plain_text=plain_text(context.target["model"]),
     )
-
-
-def plain_text(model: Any) -> str:
-    """Whether a prompt is sent as it is or as a chat, which the endpoint's path tells."""
-    endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
-    path = str(endpoint.get("url") or "").rstrip("/")
-    is_completion = path.endswith("/completions") and not path.endswith("/chat/completions")
-    return "prompt" if is_completion else "messages"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,22 @@ class RagSample:
             if value is None:
                 raise EvaluationError("dataset", f"the row has no {' or '.join(NAMES[field])}")
         return cls(**{f: (texts if f == "contexts" else text)(v, f) for f, v in given.items()})
+
+
+def unfolded(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The rows that a row stands for: itself, or where each field is a column, as RAGAS wrote its
+    data once, the rows of that table. Raises EvaluationError of kind `dataset`."""
+    questions = value_of(row, NAMES["question"])
+    if not isinstance(questions, list):
+        yield row
+        return
+    columns = {name: column for name, column in row.items() if isinstance(column, list)}
+    if unlike := [name for name, column in columns.items() if len(column) != len(questions)]:
+        raise EvaluationError(
+            "dataset", f"{unlike[0]}: the column is not as long as that of the questions"
+        )
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
 
 
 def value_of(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
