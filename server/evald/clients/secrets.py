@@ -60,15 +60,22 @@ FREE = frozenset({"rows"})
 REFERENCE_LIMIT = 64 * 2**10
 """Bytes of a file that a reference names."""
 
+REMEMBERED = 64
+"""Characters of the longest name of a field that is remembered."""
+
 D = TypeVar("D")
 
 Keys = tuple[str | int, ...]
 """Where something is in a document."""
 
 
-@lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a secret: `api_key`, `hfToken`, but not `max_tokens`."""
+    # Whoever sends documents must not be able to fill the memory with their names.
+    return _known(name) if len(name) <= REMEMBERED else _tells(name)
+
+
+def _tells(name: str) -> bool:
     spaced = re.sub(r"([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3_\2", name)
     *before, last = re.split(r"[^a-z0-9]+", spaced.lower().strip("_-. ")) or [""]
     previous = before[-1] if before else ""
@@ -77,6 +84,9 @@ def is_secret(name: str) -> bool:
     if last in ("key", "keys"):
         return previous in KEY_KINDS
     return last == "token" and previous not in PLAIN_TOKENS
+
+
+_known = lru_cache(maxsize=4096)(_tells)
 
 
 def mask(document: D) -> D:
