@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,8 +16,8 @@ from tests.fuzz.raw import altered
 from tests.fuzz.rest import Rest
 from tests.fuzz.run import Run, target
 
-WARM_UP = 5
-"""One in so many messages comes before growth is measured."""
+ROUNDS = 5
+"""All that was made is deleted after each; the first warms up, and growth is measured since."""
 
 BYTES, REST, CONVERSATIONS = 5, 20, 100
 """For so many messages there is one of these."""
@@ -38,25 +39,26 @@ def main() -> int:
     url = arguments.database_url
     settings = {"EVALD_DATABASE_URL": url} if url else {}
     say(f"{arguments.messages} messages, seed {arguments.seed}")
-    early = arguments.messages // WARM_UP
+    ends = [arguments.messages * number // ROUNDS for number in range(ROUNDS + 1)]
     with (
         TemporaryDirectory(prefix="evald-fuzz-") as folder,
         target(Path(folder, "data"), **settings) as service,
     ):
         run = Run(service)
         started = time.monotonic()
-        everything(run, 0, early, arguments.seed)
-        warm = run.settle()
-        everything(run, early, arguments.messages, arguments.seed)
-        last = run.settle()
+        left = []
+        for first, end in pairwise(ends):
+            everything(run, first, end, arguments.seed)
+            left.append(run.settle())
         seconds = time.monotonic() - started
         log = service.log.read_text(errors="replace")
     say(summary(run))
     sent = sum(counts.total() for counts in run.counts.values())
     say(f"{sent} calls in {seconds:.0f} s, {sent / seconds:.0f} a second")
-    for name, held in (("at first", run.first), ("warmed up", warm), ("at the end", last)):
-        say(f"{name}: {held}")
-    findings = [*map(str, run.findings), *growth.grown(run.first, warm, last)]
+    say(f"at first: {run.first}")
+    for end, held in zip(ends[1:], left, strict=True):
+        say(f"left after {end} messages: {held}")
+    findings = [*map(str, run.findings), *growth.grown(run.first, left[0], left[-1])]
     for finding in findings[:50]:
         say(f"FOUND {finding}")
     if findings:
