@@ -23,7 +23,8 @@ import grpc
 import requests
 
 from demo import questions
-from demo.model import AT_ONCE, NAME, ROOT, Model
+from demo.model import AT_ONCE, NAME, Model
+from demo.served import ROOT
 from evald.errors import Unavailable
 from evald.worker import Worker
 from evaluation.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
