@@ -17,6 +17,7 @@ class ClientSettings(BaseModel):
     data_dir: Path
     data_store_url: str | None = None
     inference_url: str | None = None
+    milvus_url: str | None = None
     egress: tuple[str, ...] = ()
     file_roots: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ("*",)
@@ -131,6 +132,11 @@ class Settings(BaseSettings):
     )
     inference_url: str | None = Field(
         None, description="OpenAI-compatible base URL for targets whose model is just a name."
+    )
+    milvus_url: str | None = Field(
+        None,
+        description="Milvus server, as `http://user:password@host:19530`, for what is retrieved "
+        "from. Default: milvus-lite, in a file of each job.",
     )
     egress: Names = Field(
         (),

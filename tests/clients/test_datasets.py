@@ -62,7 +62,7 @@ def test_places_of_rows(settings: ClientSettings) -> None:
     )
     datasets = FileDatasets(settings)
     assert [datasets.place({"files_url": url}, i) for i in range(6)] == [
-        "a.jsonl, line 2", "a.jsonl, line 4", "b.csv, row 1", "b.csv, row 2", "c.json, row 1",
+        "a.jsonl, line 2", "a.jsonl, line 4", "b.csv, line 2", "b.csv, line 4", "c.json, row 1",
         "c.json, row 2",
     ]  # fmt: skip
     with pytest.raises(IndexError):
@@ -202,7 +202,7 @@ def test_a_long_value_fits_and_an_endless_line_does_not(
         ("hf://datasets/ns/name/%00", "must not hold"),
         ("hf://datasets/.ns/name", "is not hf://datasets/NAMESPACE/NAME"),
         ("hf://models/ns/name", "must begin with one of"),
-        ("file://nothing/", "there is no built-in data set 'nothing'; there is none"),
+        ("file://nothing/", "there is no built-in data set 'nothing'; there is python"),
         ("/etc/passwd", "outside the folders that EVALD_FILE_ROOTS opens"),
         ("file:///etc/passwd", "outside the folders that EVALD_FILE_ROOTS opens"),
         ("data.jsonl", "must begin with one of"),
@@ -249,7 +249,7 @@ def test_a_built_in_data_set(
     (tmp_path / "quiz").mkdir()
     (tmp_path / "quiz" / "x.jsonl").write_text(LINES)
     assert read(settings, "file://quiz/") == read(settings, "file://quiz/x.jsonl") == ROWS
-    assert "there is quiz" in complaint(settings, "file://quit/")
+    assert "there is python, quiz" in complaint(settings, "file://quit/")
 
 
 def test_memory_does_not_grow_with_rows(settings: ClientSettings) -> None:

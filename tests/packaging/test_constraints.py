@@ -31,6 +31,7 @@ def test_pins() -> None:
         *project["project"]["optional-dependencies"]["harness"],
         *project["project"]["optional-dependencies"]["postgres"],
         *project["project"]["optional-dependencies"]["ray"],
+        *project["project"]["optional-dependencies"]["retrieval"],
         *project["project"]["optional-dependencies"]["s3"],
         *project["dependency-groups"]["dev"],
     ]

@@ -32,6 +32,7 @@ context = FlowContext(
     target={"type": "rows", "rows": [{"word": "a"}, {"word": "abc"}]},
     datasets=None,
     models=None,
+    indexes=None,
     emit=Emit(),
     kept=lambda task: iter(()),
 )

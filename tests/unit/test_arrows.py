@@ -24,6 +24,16 @@ ALLOWED = {
         "settings",
         "__version__",
     },
+    "retrieval": {
+        "retrieval",
+        "metrics",
+        "model",
+        "rag",
+        "suggest",
+        "vectors",
+        "errors",
+    },
+    "bfcl": {"bfcl", "suggest", "errors"},
     "code": {"code", "processes", "suggest", "errors"},
     "harness": {"harness", "model", "errors"},
     "judging": {"judging", "metrics", "model", "guard", "structured", "templates", "errors"},
@@ -32,6 +42,7 @@ ALLOWED = {
     "flows": {
         "flows",
         "agents",
+        "bfcl",
         "judging",
         "metrics",
         "rag",
@@ -40,14 +51,16 @@ ALLOWED = {
         "guard",
         "harness",
         "registry",
+        "retrieval",
         "model",
         "templates",
         "statistics",
         "suggest",
+        "vectors",
         "errors",
     },
     "metrics": {"metrics", "model", "guard", "structured", "templates", "suggest", "errors"},
-    "clients": {"clients", "model", "errors", "settings"},
+    "clients": {"clients", "model", "errors", "settings", "vectors"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
 the server."""
@@ -67,8 +80,13 @@ ONLY_IN = {
     "aiohttp": {"clients"},
     "huggingface_hub": {"clients"},
     "fsspec": {"clients"},
+    "bfcl_eval": {"bfcl"},
+    "tree_sitter": {"bfcl"},
     "lm_eval": {"harness"},
+    "milvus_lite": {"clients/milvus.py"},
+    "pymilvus": {"clients/milvus.py"},
     "pynvml": {"executor"},
+    "pytrec_eval": {"retrieval/measures.py"},
     "ray": {"executor/cluster.py"},
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from evald.clients import rows as formats
+from evald.clients.docstrings import DOCSTRINGS, Docstrings
 from evald.clients.egress import Egress
 from evald.clients.embedded import NAME, SCHEME, folder_of, store_of
 from evald.clients.hub import Hub
@@ -32,8 +33,9 @@ class FileDatasets:
 
     `files_url` names a file or a folder, and of a folder every data file is read, by name:
     `hf://datasets/NAMESPACE/NAME[/PATH]` in the embedded store or behind a Hugging Face API,
-    `file://NAME/` for what comes with evald, `s3://` and the like, `http(s)://` for one file, and
-    absolute paths inside EVALD_FILE_ROOTS. Methods raise EvaluationError of kind `dataset`.
+    `file://NAME/` for what comes with evald or Python, `s3://` and the like, `http(s)://` for one
+    file, and absolute paths inside EVALD_FILE_ROOTS. Methods raise EvaluationError of kind
+    `dataset`.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
@@ -52,6 +54,16 @@ class FileDatasets:
                     if found == most:
                         return
         _some(dataset, found)
+
+    def files(self, dataset: Dataset) -> list[str]:
+        """Names of the files that have rows, of every split, below `files_url`; of a file its
+        own."""
+        source, path = self._source(url_of(dataset), dataset)
+        names = source.names(path)
+        if names == [path]:
+            return [PurePosixPath(path).name]
+        below = _data_files(names, dataset["files_url"], path, None)
+        return [str(PurePosixPath(name).relative_to(path or ".")) for name in below]
 
     def count(self, dataset: Dataset) -> int:
         """Number of rows, at most `limit`; at least one."""
@@ -81,14 +93,7 @@ class FileDatasets:
 
     def _files(self, dataset: Dataset) -> list[tuple[Source, str]]:
         """The files of a data set, in the order of their names."""
-        url = dataset.get("files_url")
-        if not url or not isinstance(url, str):
-            shown = dataset.get("name") or "given"
-            raise EvaluationError(
-                "dataset",
-                f"Dataset {shown} is not in the expected format; it needs to have the files_url "
-                "property set",
-            )
+        url = url_of(dataset)
         source, path = self._source(url, dataset)
         names = source.names(path)
         if names != [path]:
@@ -163,9 +168,25 @@ class FileDatasets:
         )
 
 
+def url_of(dataset: Dataset) -> str:
+    """Where a data set is. Raises EvaluationError."""
+    url = dataset.get("files_url")
+    if url and isinstance(url, str):
+        return url
+    shown = dataset.get("name") or "given"
+    raise EvaluationError(
+        "dataset",
+        f"Dataset {shown} is not in the expected format; it needs to have the files_url "
+        "property set",
+    )
+
+
 def _built_in(segments: list[str]) -> tuple[Source, str]:
     there = sorted(p.name for p in BUILT_IN.iterdir()) if BUILT_IN.is_dir() else []
     name, *rest = segments or [""]
+    if name == DOCSTRINGS:
+        return Docstrings(), "/".join(rest)
+    there = sorted([*there, DOCSTRINGS])
     if name not in there:
         raise EvaluationError(
             "dataset", f"there is no built-in data set {name!r}; there is {_listed(there)}"

@@ -31,6 +31,8 @@ FORMATS = {
 }
 """Format by a name's end, which `.gz` may follow."""
 
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+
 ROW_LIMIT = 64 * 2**20
 """Bytes that one row may have, so that a file without line ends cannot fill the memory."""
 
@@ -55,7 +57,7 @@ def read(stream: io.BufferedReader, name: str) -> Iterator[Row]:
         case "parquet":
             return _parquet(stream, name)
         case given:
-            return _csv(stream, name, "\t" if given == "tsv" else ",")
+            return (row for _, row in _csv(stream, name, DELIMITERS[given]))
 
 
 def count(stream: io.BufferedReader, name: str, most: int | None) -> int:
@@ -70,10 +72,16 @@ def count(stream: io.BufferedReader, name: str, most: int | None) -> int:
 
 def place(stream: io.BufferedReader, name: str, index: int) -> str:
     """Where a row of a file is, for people to find it: its line, or its number from 1."""
-    if _format(stream, name) == "jsonl":
-        number, _ = next(islice(_lines(stream, name), index, None))
-        return f"{name}, line {number}"
-    return f"{name}, row {index + 1}"
+    format = _format(stream, name)
+    lines: Iterator[tuple[int, Any]]
+    if format == "jsonl":
+        lines = _lines(stream, name)
+    elif format in DELIMITERS:
+        lines = _csv(stream, name, DELIMITERS[format])
+    else:
+        return f"{name}, row {index + 1}"
+    number, _ = next(islice(lines, index, None))
+    return f"{name}, line {number}"
 
 
 def _format(stream: io.BufferedReader, name: str) -> str:
@@ -155,8 +163,9 @@ def _parquet(stream: BinaryIO, name: str) -> Iterator[Row]:
         yield row
 
 
-def _csv(stream: BinaryIO, name: str, delimiter: str) -> Iterator[Row]:
-    """Rows of a CSV file with a header; every value stays the text that it is."""
+def _csv(stream: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, Row]]:
+    """Rows of a CSV file with a header, each with the number of its last line; every value stays
+    the text that it is."""
     csv.field_size_limit(ROW_LIMIT)
     texts = (_text(line, f"{name}, line {n}") for n, line in enumerate(stream, 1))
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
@@ -173,7 +182,7 @@ def _csv(stream: BinaryIO, name: str, delimiter: str) -> Iterator[Row]:
                     f"{name}, line {reader.line_num}",
                     f"it has {len(values)} values, and the header names {len(header)} columns",
                 )
-            yield dict(zip(header, values, strict=True))
+            yield reader.line_num, dict(zip(header, values, strict=True))
     except csv.Error as e:
         raise _wrong(f"{name}, line {reader.line_num}", f"it is not CSV: {e}") from e
 

@@ -143,6 +143,7 @@ class Attempt:
             seconds=self.deadline - self._clock(),
             devices=self._devices,
             kept=self._output.keep(self._samples),
+            folder=self._output.folder,
         )
 
     def _take(self, event: events.Event) -> None:

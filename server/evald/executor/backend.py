@@ -28,6 +28,8 @@ class JobSpec:
     kept: Path | None = None
     """A JSON-lines file of the samples that earlier attempts have scored:
     `{"task", "index", "scores", "parts", "error", "sample"}` each."""
+    folder: Path | None = None
+    """Where the job may leave what its next attempt shall find; gone when the job has ended."""
 
     def encode(self) -> bytes:
         """The spec as one line. It holds secrets."""
@@ -40,6 +42,7 @@ class JobSpec:
             "seconds": self.seconds,
             "devices": self.devices,
             "kept": str(self.kept) if self.kept is not None else None,
+            "folder": str(self.folder) if self.folder is not None else None,
         }
         # Not orjson, which knows neither integers of more than 64 bits nor lone surrogates.
         return json.dumps(body, default=dict).encode() + b"\n"
@@ -57,6 +60,7 @@ class JobSpec:
             seconds=body["seconds"],
             devices=tuple(body["devices"]),
             kept=Path(body["kept"]) if body["kept"] is not None else None,
+            folder=Path(body["folder"]) if body["folder"] is not None else None,
         )
 
 

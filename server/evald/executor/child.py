@@ -32,6 +32,7 @@ import orjson
 
 from evald import registry
 from evald.clients.datasets import FileDatasets
+from evald.clients.milvus import MilvusIndexes
 from evald.clients.model import ModelClients
 from evald.clients.secrets import redact, secret_values
 from evald.errors import EvaldError, EvaluationError
@@ -163,6 +164,7 @@ def context_of(spec: JobSpec, emitter: Emitter) -> FlowContext:
         target=spec.target,
         datasets=FileDatasets(spec.clients),
         models=ModelClients(spec.clients, deadline=deadline_of(spec), say=emitter.log),
+        indexes=MilvusIndexes(spec.clients.milvus_url, spec.folder, spec.job_id),
         emit=emitter,
         kept=kept_in(spec.kept),
     )

@@ -99,9 +99,11 @@ def attempt(stops: Any, key: str, terms: Terms, spec: bytes, kept: bytes | None)
             path.write_bytes(kept)
         devices = tuple(ray.get_runtime_context().get_accelerator_ids().get("GPU", ()))
         try:
-            check_node(terms, JobSpec.decode(spec))
+            asked = JobSpec.decode(spec)
+            check_node(terms, asked)
+            own = asked.folder if asked.folder and asked.folder.is_dir() else Path(folder)
             with backend_for(terms, devices) as backend:
-                run = backend.start(replace(JobSpec.decode(spec), devices=devices, kept=path))
+                run = backend.start(replace(asked, devices=devices, kept=path, folder=own))
                 stop_when_told(run, stops.wait.remote(key))
                 yield placed(run.pid)
                 yield from Gathered(run)

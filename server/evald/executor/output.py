@@ -52,6 +52,11 @@ class Output:
         self._log: BinaryIO = (folder / LOG_PATH).open("ab")
         self._published = False
 
+    @property
+    def folder(self) -> Path:
+        """The running job's own folder."""
+        return self._folder
+
     def log(self, at: float, level: str, message: str) -> None:
         """Adds a line to the job's log. `at` is in seconds since 1970."""
         line = log_line(at, level, self._redact(message)).encode()

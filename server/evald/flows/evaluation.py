@@ -92,8 +92,8 @@ class Progress:
         self._context = context
         self._done = 0
 
-    def step(self) -> None:
-        self._done += 1
+    def step(self, count: int = 1) -> None:
+        self._done += count
         self._context.emit.progress(self._done, self._total)
 
 
@@ -151,7 +151,7 @@ class Evaluation:
                 context = with_answer(context, sample)
             scoring = await self._board.score(context)
         except EvaluationError as e:
-            scoring = Scoring(error={"kind": e.kind, "message": e.message})
+            scoring = self._board.unscored(item, e)
         if scoring.error is not None and scoring.error["kind"] == "deadline":
             self._late = scoring.error  # others may have an answer yet; this one was not asked
             return

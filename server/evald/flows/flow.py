@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from evald.model import Models
+from evald.vectors import Indexes
 
 Document = Mapping[str, Any]
 """An entity in its plain form: the JSON that REST shows, as Python values."""
@@ -66,6 +67,9 @@ class Datasets(Protocol):
         """The rows of a data set `{"files_url", "format"?, "limit"?, "hf_endpoint"?, ...}`, read as
         they are asked for. Raises EvaluationError of kind `dataset`."""
 
+    def files(self, dataset: Document) -> Sequence[str]:
+        """Names of the files below its `files_url` that have rows; of a file its own."""
+
     def count(self, dataset: Document) -> int:
         """Number of rows, its `limit` observed, without keeping them."""
 
@@ -84,6 +88,7 @@ class FlowContext:
     target: Document
     datasets: Datasets
     models: Models
+    indexes: Indexes
     emit: Emit
     kept: Callable[[str], Iterator[Kept]]
     """Samples of a task that earlier attempts have scored: skip their rows, count their scores."""

@@ -1,0 +1,234 @@
+"""Indexes in Milvus: a server, or milvus-lite in a file of the job."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from evald.clients.redact import redact
+from evald.errors import EvaluationError
+from evald.vectors import ID_BYTES, Found, Passage, Vector
+
+T = TypeVar("T")
+
+FILE = "vectors.db"
+"""milvus-lite's in a job's folder."""
+
+TEXT_BYTES = 65_535
+"""Of a text, at most: Milvus stores no longer ones."""
+
+MEMTABLE = ("MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES", str(16 * 2**20))
+"""milvus-lite gathers so much before it writes; with its own default it takes a gigabyte to write
+100,000 texts."""
+
+
+class MilvusIndexes:
+    """Indexes of one job, each a collection named after the job.
+
+    They are in the Milvus server at `url`, where a collection is dropped when it is closed; without
+    one in a file of milvus-lite in `folder`, which stays until the folder goes.
+    """
+
+    def __init__(self, url: str | None, folder: Path | None, job_id: str) -> None:
+        self._url = url
+        self._folder = folder
+        self._job_id = job_id
+
+    @asynccontextmanager
+    async def open(self, name: str) -> AsyncIterator[MilvusIndex]:
+        """Raises EvaluationError of kind `index` when Milvus cannot be reached."""
+        collection = "evald_" + re.sub(r"\W", "_", f"{self._job_id}_{name}", flags=re.ASCII)
+        if self._url is not None:
+            index = await _connected(self._url, collection)
+            try:
+                yield index
+            finally:
+                await index.close(drop=True)
+            return
+        with TemporaryDirectory(prefix="evald-") as temporary:
+            path = str((self._folder or Path(temporary)) / FILE)
+            index = await _connected(path, collection)
+            try:
+                yield index
+            finally:
+                await index.close(drop=False)
+                await asyncio.to_thread(_release, path)
+
+
+class MilvusIndex:
+    """One collection. Texts have their position as the key, so that those there are the first."""
+
+    def __init__(self, client: Any, collection: str, place: str, secret: str | None) -> None:
+        self._client = client
+        self._collection = collection
+        self._place = place
+        self._secrets = (secret,) if secret else ()
+        self._added: int | None = None
+        self._lock = asyncio.Lock()
+        self._asked: list[tuple[Vector, int, asyncio.Future[list[Found]]]] = []
+
+    async def count(self) -> int:
+        """Texts that are there."""
+        self._added = await self._call(self._count)
+        return self._added
+
+    async def add(self, passages: Sequence[Passage], vectors: Sequence[Vector]) -> None:
+        """Adds texts, and makes the collection when it is not there."""
+        start = await self.count() if self._added is None else self._added
+        rows = [
+            {"position": start + i, "id": p.id, "text": shortened(p.text), "vector": list(vector)}
+            for i, (p, vector) in enumerate(zip(passages, vectors, strict=True))
+        ]
+        await self._call(self._insert, rows)
+        self._added = start + len(rows)
+
+    async def ready(self) -> None:
+        """milvus-lite searches slowly what it has not yet written to its files."""
+        await self._call(self._load)
+
+    async def search(self, vector: Vector, most: int) -> list[Found]:
+        """The nearest texts. What is asked while Milvus searches is searched for together: that
+        takes hardly longer than one search."""
+        answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
+        self._asked.append((vector, most, answer))
+        async with self._lock:
+            if asked := self._asked:
+                self._asked = []
+                await self._answer(asked)
+        return await answer
+
+    async def close(self, *, drop: bool) -> None:
+        """Closes the connection. The index can be used no more."""
+        await asyncio.to_thread(self._close, drop)
+
+    async def _answer(self, asked: Sequence[tuple[Vector, int, asyncio.Future[Any]]]) -> None:
+        try:
+            most = max(wanted for _, wanted, _ in asked)
+            found = await self._call(self._search, [list(v) for v, _, _ in asked], most)
+        except EvaluationError as e:
+            for _, _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(EvaluationError(e.kind, e.message))
+        except BaseException:
+            for _, _, answer in asked:
+                answer.cancel()
+            raise
+        else:
+            for (_, wanted, answer), hits in zip(asked, found, strict=True):
+                if not answer.done():
+                    answer.set_result(hits[:wanted])
+
+    async def _call(self, act: Callable[..., T], *given: Any) -> T:
+        """Does what blocks in a thread of its own."""
+        try:
+            return await asyncio.to_thread(act, *given)
+        except Exception as e:
+            raise wrong(self._place, e, self._secrets) from e
+
+    def _count(self) -> int:
+        if not self._client.has_collection(self._collection):
+            return 0
+        self._client.load_collection(self._collection)
+        [counted] = self._client.query(
+            self._collection,
+            filter="",
+            output_fields=["count(*)"],
+            consistency_level="Strong",
+        )
+        return int(counted["count(*)"])
+
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
+        if rows[0]["position"] == 0 and not self._client.has_collection(self._collection):
+            self._create(len(rows[0]["vector"]))
+        self._client.insert(self._collection, rows)
+
+    def _create(self, size: int) -> None:
+        from pymilvus import DataType
+
+        schema = self._client.create_schema(auto_id=False)
+        schema.add_field("position", DataType.INT64, is_primary=True)
+        schema.add_field("id", DataType.VARCHAR, max_length=ID_BYTES)
+        schema.add_field("text", DataType.VARCHAR, max_length=TEXT_BYTES)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=size)
+        flat = self._client.prepare_index_params()
+        flat.add_index("vector", index_type="FLAT", metric_type="COSINE")
+        self._client.create_collection(
+            self._collection,
+            schema=schema,
+            index_params=flat,
+            num_shards=1,  # so that what a killed attempt has added are the first
+            consistency_level="Strong",
+        )
+
+    def _load(self) -> None:
+        self._client.flush(self._collection)
+        self._client.load_collection(self._collection)
+
+    def _search(self, vectors: list[list[float]], most: int) -> list[list[Found]]:
+        answers = self._client.search(
+            self._collection,
+            vectors,
+            limit=most,
+            output_fields=["id", "text"],
+            search_params={"metric_type": "COSINE"},
+        )
+        return [
+            [Found(h["entity"]["id"], h["entity"]["text"], float(h["distance"])) for h in hits]
+            for hits in answers
+        ]
+
+    def _close(self, drop: bool) -> None:
+        with suppress(Exception):
+            if drop:
+                self._client.drop_collection(self._collection)
+        with suppress(Exception):
+            self._client.close()
+
+
+def shortened(text: str) -> str:
+    """As much of a text as Milvus stores."""
+    if len(text) * 4 <= TEXT_BYTES:
+        return text
+    return text.encode()[:TEXT_BYTES].decode(errors="ignore")
+
+
+def wrong(place: str, error: Exception, secrets: Sequence[str] = ()) -> EvaluationError:
+    """What to say of an error of Milvus."""
+    said = str(getattr(error, "message", "") or error) or type(error).__name__
+    return EvaluationError("index", redact(f"Milvus at {place}: {said}", tuple(secrets)))
+
+
+async def _connected(uri: str, collection: str) -> MilvusIndex:
+    """The index in the file or at the URL `uri`, whose user and password are taken out."""
+    os.environ.setdefault(*MEMTABLE)
+    place, login = uri, {}
+    if "://" in uri:
+        parts = urlsplit(uri)
+        place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        login = {"user": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+
+    def connect() -> Any:
+        from pymilvus import MilvusClient
+
+        return MilvusClient(place, **login)
+
+    try:
+        client = await asyncio.to_thread(connect)
+    except Exception as e:
+        hint = EvaluationError("index", f"{wrong(place, e).message}; is EVALD_MILVUS_URL right?")
+        raise (hint if "://" in uri else wrong(FILE, e)) from e
+    return MilvusIndex(client, collection, place if login else FILE, login.get("password"))
+
+
+def _release(path: str) -> None:
+    """Ends milvus-lite's server of a file."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    server_manager_instance.release_server(path)

@@ -1,0 +1,237 @@
+"""Retriever: documents are embedded and indexed, queries are searched for, and what is found is
+measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any
+
+from pydantic import Field
+
+from evald.errors import EvaluationError, InvalidArgument
+from evald.flows.door import check_rows
+from evald.flows.evaluation import Progress, Task, Work, evaluate
+from evald.flows.findings import Findings, check_tasks
+from evald.flows.flow import Document, Flow, FlowContext
+from evald.flows.groups import evaluation
+from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.scoreboard import Scoreboard
+from evald.flows.searching import SearchExtra, check_pipeline, opened_collection, searching
+from evald.metrics.metric import MetricParams
+from evald.model import Row
+from evald.retrieval.collection import Collection
+from evald.retrieval.formats import FORMATS
+from evald.retrieval.measures import CUT, WHOLE, Measure, TrecEval
+from evald.retrieval.recorded import read_record
+from evald.retrieval.retriever import Retriever as Finder
+
+PACKAGES = ("pymilvus", "milvus_lite", "pytrec_eval")
+INSTALL = "it needs Milvus and trec_eval: pip install 'evald[retrieval]'"
+
+PREFIX = "retriever_"
+"""What newer configs put before the names of these metrics."""
+
+NAMESPACE = "retriever."
+"""What stands before their names in the results of tasks."""
+
+GENERIC = "pytrec_eval"
+"""A type for all of them, whose `params.metric` or name says which."""
+
+
+class MeasureParams(MetricParams):
+    """`metric` names the measure where the type does not. Judgments from `relevance_level` on are
+    relevant, where a measure does not weigh them."""
+
+    metric: str | None = None
+    relevance_level: int = Field(1, ge=1)
+
+
+class Retriever(Flow):
+    """Measures of trec_eval of what a pipeline finds, or of what was found earlier.
+
+    The documents of a collection are embedded and put into an index; each query is embedded and
+    searched for exactly, by cosine, and what is found may be put in order by another model.
+    """
+
+    types = ("retriever",)
+    targets = dict.fromkeys(FORMATS, ("retriever",))
+    metrics = (GENERIC, *CUT, *WHOLE)
+    Extra = SearchExtra
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if all(map(find_spec, PACKAGES)) else INSTALL
+
+    @classmethod
+    def prepare(cls) -> Iterator[None]:
+        for name in PACKAGES:
+            __import__(name)
+            yield
+
+    def check(self, config: Document) -> None:
+        def check_task(findings: Findings, path: str, task: Document) -> None:
+            wanted(task, path)
+
+        findings = Findings()
+        with findings.gather():
+            check_tasks(config, check_task)
+        with findings.gather():
+            extra = (config.get("params") or {}).get("extra")
+            parse(SearchExtra, extra, "params.extra")
+        findings.raise_any()
+
+    def check_job(self, target: Document, config: Document) -> None:
+        retriever = target["retriever"]
+        if retriever.get("cached_outputs"):
+            return
+        if not retriever.get("pipeline"):
+            raise InvalidArgument.of(
+                "target.retriever", "say what retrieves (pipeline), or give cached_outputs"
+            )
+        check_pipeline(retriever["pipeline"], "target.retriever.pipeline")
+        for name, task in config["tasks"].items():
+            if not task.get("dataset") and not retriever.get("dataset"):
+                raise InvalidArgument.of(
+                    f"config.tasks.{name}.dataset", "say where documents and queries are"
+                )
+
+    async def run(self, context: FlowContext) -> dict[str, Any]:
+        retriever = context.target["retriever"]
+        params = parse(EvaluationParams, context.config.get("params"), "params")
+        make = recorded_task if retriever.get("cached_outputs") else search_task
+        tasks = [
+            make(name, number, task, params, context)
+            for number, (name, task) in enumerate(context.config["tasks"].items())
+        ]
+        results = await evaluate(tasks, context)
+        return {"tasks": results, "groups": {"evaluation": evaluation(results)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A metric that a task asks for: its name in results, its measure and its params."""
+
+    name: str
+    measure: Measure
+    params: MeasureParams
+
+
+def wanted(task: Document, path: str) -> list[Wanted]:
+    """The metrics of the task at `path`. Raises InvalidArgument with all that is wrong."""
+    findings = Findings()
+    found = []
+    for name, config in (task.get("metrics") or {}).items():
+        field = f"{path}.metrics.{name}"
+        with findings.gather():
+            params = parse(MeasureParams, config.get("params"), f"{field}.params")
+            short = name.removeprefix(PREFIX).removeprefix(NAMESPACE)
+            kind, at = str(config.get("type") or ""), f"{field}.type"
+            if kind == GENERIC:
+                kind = params.metric or short
+                at = f"{field}.params.metric" if params.metric else at
+            try:
+                measure = Measure.of(kind.removeprefix(PREFIX))
+            except ValueError as e:
+                raise InvalidArgument.of(at, str(e)) from None
+            found.append(Wanted(short, measure, params))
+    findings.raise_any()
+    return found
+
+
+def board_of(metrics: list[Wanted]) -> Scoreboard:
+    return Scoreboard(
+        {f"{NAMESPACE}{m.name}": TrecEval(m.measure, m.params.relevance_level) for m in metrics}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A task that indexes a collection and searches for its queries. Its samples are counted with
+    its documents, which may take much longer."""
+
+    name: str
+    index: str
+    count: int
+    pipeline: Document
+    collection: Collection
+    queries: int
+    metrics: list[Wanted]
+    params: EvaluationParams
+
+    async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
+        """Raises EvaluationError."""
+        depth = max(metric.measure.depth for metric in self.metrics)
+        top_k = self.pipeline.get("top_k") or depth
+        if top_k < depth:
+            said = f"top_k is {top_k}, and a metric is about the first {depth} documents"
+            context.emit.log("warning", f"task {self.name}: {said}")
+        extra = parse(SearchExtra, self.params.extra, "params.extra")
+        try:
+            async with searching(
+                self.index,
+                self.pipeline,
+                self.collection,
+                context,
+                params=self.params,
+                extra=extra,
+                top_k=top_k,
+                step=progress.step,
+            ) as retriever:
+                return await self._searched(retriever).evaluate(context, progress)
+        except EvaluationError as e:
+            raise EvaluationError(
+                e.kind, e.message, task=e.task or self.name, sample=e.sample
+            ) from None
+
+    def _searched(self, retriever: Finder) -> Task:
+        async def answer(row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+            found = await retriever.find(row["query"])
+            return {"retrieved": [{"id": one.id, "score": one.score} for one in found]}
+
+        board = board_of(self.metrics)
+        parallelism = self.params.parallelism
+        return Task(self.name, self.queries, self._rows, answer, board, parallelism)
+
+    def _rows(self) -> Iterator[Row]:
+        for query in islice(self.collection.queries(), self.queries):
+            yield {"query_id": query.id, "query": query.text, "relevant": dict(query.relevant)}
+
+
+def search_task(
+    name: str, number: int, task: Document, params: EvaluationParams, context: FlowContext
+) -> Work:
+    """A task on a collection, all of whose rows are read. Raises EvaluationError."""
+    retriever = context.target["retriever"]
+    dataset = task.get("dataset") or retriever["dataset"]
+    collection, queries = opened_collection(dataset, task["type"], context, name)
+    queries = min(queries, params.limit_samples or queries)
+    return Search(
+        name,
+        str(number),
+        collection.size + queries,
+        retriever["pipeline"],
+        collection,
+        queries,
+        wanted(task, f"tasks.{name}"),
+        params,
+    )
+
+
+def recorded_task(
+    name: str, number: int, task: Document, params: EvaluationParams, context: FlowContext
+) -> Work:
+    """A task on what was found earlier. Raises EvaluationError."""
+    dataset = limited(context.target["retriever"]["cached_outputs"], params.limit_samples)
+    count = check_rows(context.datasets, dataset, read_record, name)
+
+    async def answer(row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"retrieved": row["retrieved"]}
+
+    def rows() -> Iterator[Row]:
+        return (asdict(read_record(row)) for row in context.datasets.rows(dataset))
+
+    board = board_of(wanted(task, f"tasks.{name}"))
+    return Task(name, count, rows, answer, board, params.parallelism)

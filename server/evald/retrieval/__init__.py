@@ -1,0 +1,1 @@
+"""Documents, queries, and how well those are found by these."""
