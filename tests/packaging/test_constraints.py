@@ -27,6 +27,7 @@ def test_pins() -> None:
     asked = [
         *project["build-system"]["requires"],
         *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["bfcl"],
         *project["project"]["optional-dependencies"]["code"],
         *project["project"]["optional-dependencies"]["harness"],
         *project["project"]["optional-dependencies"]["postgres"],

@@ -17,7 +17,7 @@ from evald.flows.findings import Findings
 from evald.flows.params import parse
 from evald.flows.usage import Usage
 from evald.metrics.metric import Metric
-from evald.model import Models
+from evald.model import Models, Row
 from evald.statistics import Statistics
 from evald.suggest import unknown
 from evald.templates import Templates, text_of
@@ -98,6 +98,10 @@ class Scoreboard:
                 problem = {"kind": scored.problem.kind, "message": scored.problem.message}
                 scoring = replace(scoring, error=problem)
         return scoring
+
+    def unscored(self, row: Row, error: EvaluationError) -> Scoring:
+        """What is said of a sample that could not be evaluated; `add` counts it."""
+        return Scoring(error={"kind": error.kind, "message": error.message})
 
     def add(
         self,
