@@ -15,6 +15,7 @@ from evald.errors import EvaluationError
 from evald.flows.flow import Document, FlowContext, Kept, SampleRecord
 from evald.model import TextKind
 from tests.endpoint import bags_of_words
+from tests.exact import ExactIndexes
 
 
 @dataclass
@@ -57,6 +58,10 @@ class Datasets:
         given = self._sets[dataset["files_url"]]
         rows: Iterable[dict[str, Any]] = given() if callable(given) else given
         return islice(iter(rows), dataset.get("limit"))
+
+    def files(self, dataset: Document) -> list[str]:
+        url = dataset["files_url"]
+        return [one.removeprefix(f"{url}/") for one in self._sets if one.startswith(f"{url}/")]
 
     def count(self, dataset: Document) -> int:
         return sum(1 for _ in self.rows(dataset))
@@ -127,6 +132,7 @@ class World:
     model: Model = field(default_factory=lambda: Model(last_message))
     emit: Any = field(default_factory=Emit)
     kept: list[Kept] = field(default_factory=list)
+    indexes: Any = field(default_factory=ExactIndexes)
 
     def run(self, config: Document, target: Document) -> dict[str, Any]:
         """Checks a config and runs its flow."""
@@ -137,6 +143,7 @@ class World:
             target=target,
             datasets=Datasets(self.sets),
             models=self.model,
+            indexes=self.indexes,
             emit=self.emit,
             kept=lambda task: iter(self.kept),
         )

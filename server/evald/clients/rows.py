@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO, cast
@@ -54,6 +55,8 @@ def read(stream: io.BufferedReader, name: str) -> Iterator[Row]:
             return _json(stream, name)
         case "jsonl":
             return (_object(line, f"{name}, line {n}") for n, line in _lines(stream, name))
+        case "object":
+            return iter((_object(_checked(stream.read(ROW_LIMIT + 1), name), name),))
         case "parquet":
             return _parquet(stream, name)
         case given:
@@ -102,6 +105,8 @@ def _format(stream: io.BufferedReader, name: str) -> str:
         first = stream.peek(1).lstrip()[:1]
     if first == b"[":
         return "json"
+    if told == "json" and re.match(rb"\s*\{[ \t]*\r?\n", stream.peek(1)):
+        return "object"
     return "jsonl" if told == "json" or first == b"{" else "csv"
 
 
@@ -110,10 +115,15 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := stream.readline(ROW_LIMIT + 1):
         number += 1
-        if len(line) > ROW_LIMIT:
-            raise _wrong(f"{name}, line {number}", f"it has more than {ROW_LIMIT // 2**20} MiB")
-        if not line.isspace():
+        if not _checked(line, f"{name}, line {number}").isspace():
             yield number, line
+
+
+def _checked(text: bytes, place: str) -> bytes:
+    """What is to be read as one row, unless it is too long."""
+    if len(text) > ROW_LIMIT:
+        raise _wrong(place, f"it has more than {ROW_LIMIT // 2**20} MiB")
+    return text
 
 
 def _object(line: bytes, place: str) -> Row:

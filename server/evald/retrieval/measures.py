@@ -64,6 +64,8 @@ class Measure:
                 return cls(f"{base}_{number}", number)
             if base in CUT:
                 raise ValueError(f"{name!r}: the number must be from 1 to {DEEPEST}")
+            if (cut := f"{base}_cut") in CUT:
+                raise ValueError(f"{name!r} is not known; did you mean '{cut}_{number}'?")
         shown = [f"{base}_K" for base in CUT]
         raise ValueError(unknown(name, [*shown, *CUT, *WHOLE], EXAMPLES))
 

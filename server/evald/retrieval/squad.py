@@ -42,6 +42,6 @@ def questions(row: Row) -> Iterator[Row]:
         if not isinstance(row[key], list) or not all(isinstance(one, dict) for one in row[key]):
             raise EvaluationError("dataset", f"{key}: it must be a list of objects")
         for one in row[key]:
-            yield from questions({**one, "context": row["context"]} if key == "qas" else one)
+            yield from questions({**one, "context": row.get("context")} if key == "qas" else one)
         return
     yield row

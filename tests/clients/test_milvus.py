@@ -1,0 +1,187 @@
+"""milvus-lite beside an exact search, across attempts that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from milvus_lite.adapter.grpc.server import start_server_in_thread
+from pymilvus import MilvusClient
+
+from evald.clients.milvus import TEXT_BYTES, MilvusIndexes, shortened
+from evald.errors import EvaluationError
+from evald.vectors import Found, Passage, Vector
+from tests.exact import ExactIndex, ExactIndexes
+
+SIZE = 16
+
+KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from evald.clients.milvus import MilvusIndexes
+from tests.clients.test_milvus import passages, vectors
+
+async def main():
+    async with MilvusIndexes(None, Path(sys.argv[1]), "eval-A").open("0") as index:
+        await index.add(passages(0, 30), vectors(0, 30))
+        await index.add(passages(30, 50), vectors(30, 50))
+        os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+def passages(start: int, end: int) -> list[Passage]:
+    return [Passage(f"d{i}", f"text {i}") for i in range(start, end)]
+
+
+def vectors(start: int, end: int) -> list[Vector]:
+    drawn = np.random.default_rng(3).standard_normal((200, SIZE))
+    found: list[Vector] = drawn[start:end].tolist()
+    return found
+
+
+def asked() -> list[Vector]:
+    found: list[Vector] = np.random.default_rng(4).standard_normal((40, SIZE)).tolist()
+    return found
+
+
+def same(found: Sequence[Found], wanted: Sequence[Found]) -> bool:
+    assert [one[:2] for one in found] == [one[:2] for one in wanted]
+    return [one.score for one in found] == pytest.approx([one.score for one in wanted], abs=1e-5)
+
+
+def test_an_exact_search_finds_the_same(tmp_path: Path) -> None:
+    async def main() -> None:
+        exact = ExactIndex()
+        async with MilvusIndexes(None, tmp_path, "eval-A").open("0") as index:
+            assert await index.count() == 0
+            for there in (index, exact):
+                await there.add(passages(0, 120), vectors(0, 120))
+                await there.add(passages(120, 200), vectors(120, 200))
+                await there.ready()
+            assert await index.count() == 200
+            mosts = [1 + i % 7 for i in range(40)]
+            at_once = await asyncio.gather(*map(index.search, asked(), mosts))
+            alone = [await index.search(*one) for one in zip(asked(), mosts, strict=True)]
+            wanted = [await exact.search(*one) for one in zip(asked(), mosts, strict=True)]
+        assert all(map(same, at_once, wanted))
+        assert all(map(same, alone, wanted))
+
+    asyncio.run(main())
+
+
+def test_what_a_killed_attempt_has_added_is_there(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert killed.returncode == -9
+
+    async def main() -> None:
+        indexes = MilvusIndexes(None, tmp_path, "eval-A")
+        async with indexes.open("0") as index:
+            assert await index.count() == 50
+            await index.add(passages(50, 60), vectors(50, 60))
+            await index.ready()
+        async with indexes.open("1") as other:
+            assert await other.count() == 0
+        exact = ExactIndexes()
+        async with indexes.open("0") as again, exact.open("0") as wanted:
+            assert await again.count() == 60
+            await again.ready()
+            await wanted.add(passages(0, 60), vectors(0, 60))
+            await wanted.ready()
+            for vector in asked():
+                assert same(await again.search(vector, 60), await wanted.search(vector, 60))
+
+    asyncio.run(main())
+
+
+def test_more_is_asked_for_than_is_there(tmp_path: Path) -> None:
+    async def main() -> list[Found]:
+        async with MilvusIndexes(None, tmp_path, "eval-A").open("0") as index:
+            await index.add(passages(0, 3), vectors(0, 3))
+            await index.ready()
+            return await index.search(asked()[0], 100)
+
+    assert len(asyncio.run(main())) == 3
+
+
+def test_without_a_folder_nothing_is_left() -> None:
+    async def main() -> int:
+        for _ in range(2):
+            async with MilvusIndexes(None, None, "eval-A").open("0") as index:
+                there = await index.count()
+                await index.add(passages(0, 3), vectors(0, 3))
+        return there
+
+    assert asyncio.run(main()) == 0
+
+
+def test_a_vector_of_another_size(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with MilvusIndexes(None, tmp_path, "eval-A").open("0") as index:
+            await index.add(passages(0, 3), vectors(0, 3))
+            await index.ready()
+            with pytest.raises(EvaluationError) as e:
+                await index.search([1.0], 2)
+            assert e.value.kind == "index"
+            with pytest.raises(EvaluationError, match="Milvus at"):
+                await index.add(passages(3, 4), [[1.0]])
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A server of its own."""
+    server, db, port = start_server_in_thread(str(tmp_path / "served.db"), "127.0.0.1", 0)
+    yield f"http://user:password@127.0.0.1:{port}"
+    server.stop(grace=0).wait()
+    db.close()
+
+
+@pytest.mark.parametrize("error", [None, EvaluationError("http", "no"), asyncio.CancelledError()])
+def test_a_collection_of_a_server_is_dropped(url: str, error: BaseException | None) -> None:
+    async def add() -> None:
+        async with MilvusIndexes(url, None, "eval-A").open("0") as index:
+            await index.add(passages(0, 9), vectors(0, 9))
+            await index.ready()
+            assert len(await index.search(asked()[0], 4)) == 4
+            assert there() == ["evald_eval_A_0"]
+            if error is not None:
+                raise error
+
+    def there() -> list[str]:
+        client = MilvusClient(url)
+        try:
+            return list(client.list_collections())
+        finally:
+            client.close()
+
+    with suppress(EvaluationError, asyncio.CancelledError):
+        asyncio.run(add())
+    assert there() == []
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    async def main() -> None:
+        indexes = MilvusIndexes("http://root:s3cret@127.0.0.1:9", tmp_path, "eval-A")
+        async with indexes.open("0"):
+            raise AssertionError
+
+    with pytest.raises(EvaluationError, match="EVALD_MILVUS_URL") as e:
+        asyncio.run(main())
+    assert e.value.kind == "index"
+    assert "127.0.0.1:9" in e.value.message
+    assert "s3cret" not in e.value.message
+
+
+def test_long_texts_are_shortened() -> None:
+    assert shortened("é" * 5) == "é" * 5
+    assert len(shortened("é" * TEXT_BYTES).encode()) == TEXT_BYTES - 1
+    assert shortened("x" * TEXT_BYTES) == "x" * TEXT_BYTES
