@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import operator
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import orjson
 
 from evald.bfcl.categories import Language
 
@@ -52,8 +51,8 @@ def calls_of_message(message: Mapping[str, Any]) -> list[Call]:
 def arguments_of(given: Any) -> dict[str, Any]:
     """Arguments as JSON text, or as some endpoints have them, an object."""
     try:
-        value = orjson.loads(given) if isinstance(given, str) else given
-    except orjson.JSONDecodeError as e:
+        value = json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError) as e:
         raise Undecodable(f"arguments are no JSON: {e}") from None
     if not isinstance(value, dict):
         raise Undecodable(f"arguments are no JSON object: {value!r:.200}")
@@ -82,6 +81,12 @@ def calls_of_text(text: str, language: Language) -> list[Call]:
         raise
     except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError) as e:
         raise Undecodable(f"{type(e).__name__}: {e}") from None
+
+
+def written(call: Call) -> str:
+    """A call as people read it. What JSON cannot hold is escaped."""
+    [(name, arguments)] = call.items()
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
 def call(node: ast.expr | None) -> Call:
@@ -137,6 +142,8 @@ def calculated(node: ast.expr) -> Any:
             return +calculated(operand)
         case ast.List(elts=elements):
             return [calculated(element) for element in elements]
+        case ast.Tuple(elts=elements):
+            return tuple(calculated(element) for element in elements)
         case ast.BinOp(left=one, op=op, right=other) if type(op) in OPERATIONS:
             left, right = calculated(one), calculated(other)
             guard(op, left, right)
@@ -149,9 +156,9 @@ def guard(op: ast.operator, left: Any, right: Any) -> None:
     match op, left, right:
         case ast.Pow(), int(), int():
             size = left.bit_length() * abs(right)
-        case ast.Mult(), str() | list(), int():
+        case ast.Mult(), str() | list() | tuple(), int():
             size = length(left) * right
-        case ast.Mult(), int(), str() | list():
+        case ast.Mult(), int(), str() | list() | tuple():
             size = left * length(right)
         case ast.Mult(), int(), int():
             size = left.bit_length() + right.bit_length()
@@ -163,6 +170,6 @@ def guard(op: ast.operator, left: Any, right: Any) -> None:
         raise Undecodable("it calculates with what is too large")
 
 
-def length(value: str | list[Any]) -> int:
+def length(value: Sequence[Any]) -> int:
     """Characters of a text, or of what a list holds."""
     return sum(len(str(entry)) for entry in value)

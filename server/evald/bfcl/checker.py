@@ -40,6 +40,9 @@ LISTS = {
 }
 """Types whose entries have a type."""
 
+LONGEST = 2000
+"""Characters of a text that stands for a value. The longest right one has 160."""
+
 CONVERTERS: Mapping[str, Callable[[str, str, str | None], Any]] = {
     "java": java.value,
     "javascript": javascript.value,
@@ -141,8 +144,8 @@ class Check:
                 value = list(value)
             elif type(value) is int and kind == "float":
                 value = float(value)
-        elif not isinstance(value, str):
-            raise Wrong(f"{value!r} is not written as a text")
+        elif not isinstance(value, str) or len(value) > LONGEST:
+            raise Wrong(f"{value!r:.{LONGEST}} is not written as a text that can be read")
         else:
             value = CONVERTERS[self._language](value, kind, entries)
         wanted = types[kind]

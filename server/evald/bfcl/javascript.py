@@ -26,6 +26,15 @@ NUMBERS: Mapping[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
 ARRAYS = re.compile(
     r"\[\s*\[.*?\]\s*(,\s*\[.*?\]\s*)*\]|\bnew\s+Array\(\s*\[.*?\]\s*(,\s*\[.*?\]\s*)*\)"
 )
+FLAT_ARRAYS = re.compile(
+    r"\[\s*\[[^]\n]*\]\s*(?:,\s*\[[^]\n]*\]\s*)*+\]"
+    r"|\bnew\s+Array\(\s*\[[^]\n]*\]\s*(?:,\s*\[[^]\n]*\]\s*)*+\)"
+)
+"""What ARRAYS finds first, if it is there."""
+
+MANY = 12
+"""Arrays in arrays, in which ARRAYS would look for ever."""
+
 ARRAY = re.compile(r"\[(.*?)\]|\bnew\s+Array\((.*?)\)")
 OBJECT = re.compile(r"\{(.*?)\}")
 PAIR = re.compile(r"([^:]+):\s*(.*?)(?:,\s*(?=[^,]+:)|$)")
@@ -54,7 +63,10 @@ def quoted(text: str) -> bool:
 
 def array(text: str, entries: str | None = None) -> Any:
     text = text.strip()
-    if found := ARRAYS.match(text):
+    found = FLAT_ARRAYS.match(text)
+    if not found and text.count("]") <= MANY:
+        found = ARRAYS.match(text)
+    if found:
         parts = [part.strip() for part in re.findall(r"\[(.*?)\]", found[0])]
         parts[0] = parts[0].removeprefix("[")
         return [[untyped(one) for one in part.split(",")] for part in parts]

@@ -55,7 +55,7 @@ def parser(module: str) -> Any:
 def tree(text: str, module: str) -> Node:
     """The tree of a program. Raises Undecodable where it is none; a semicolon may be missing."""
     root = parser(module).parse(text.encode("utf-8", "replace")).root_node
-    if "ERROR" in str(root):
+    if any(node.is_error for node in walk(root)):
         raise Undecodable("the syntax is wrong")
     return root
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from evald.bfcl import dataset, package
-from evald.bfcl.calls import Call, Undecodable, calls_of_message, calls_of_text
+from evald.bfcl.calls import Call, Undecodable, calls_of_message, calls_of_text, written
 from evald.bfcl.categories import CATEGORIES, LEFT_OUT, Category, categories_of, named
 from evald.bfcl.checker import mistake
 from evald.bfcl.functions import request_of
@@ -36,6 +36,9 @@ DEFAULTS = {
 """What is asked unless tasks say it, and whether by native function calling, by config type."""
 
 TEMPERATURE = 0.001
+
+TOLD = 2000
+"""Characters of a call, or of what is wrong with it, that are kept."""
 
 
 class Params(EvaluationParams):
@@ -144,7 +147,8 @@ class Calls(Metric):
             problem = self._problem(context["item"], calls)
         except Undecodable as e:
             problem = None if self._category.form == "irrelevance" else f"no list of calls: {e}"
-        notes = {"calls": calls, "mistake": problem}
+        problem = problem and problem[:TOLD]
+        notes = {"calls": [written(call)[:TOLD] for call in calls], "mistake": problem}
         return Scored({self.name: float(problem is None)}, notes=notes)
 
     def _calls(self, sample: Mapping[str, Any]) -> list[Call]:
