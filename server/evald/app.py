@@ -37,6 +37,7 @@ from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
 from evald.executor.ray import RayBackend
+from evald.processes import share_memory
 from evald.rpc.access import Gate
 from evald.rpc.server import Server
 from evald.settings import Settings
@@ -216,6 +217,7 @@ async def run(settings: Settings, *, gateway: bool) -> int:
 
     The first SIGTERM or SIGINT drains; the second one ends everything at once.
     """
+    share_memory()
     logs.configure(settings)
     exposure.check(settings)
     if not gateway:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+ARENA_MAX = -8
+"""`M_ARENA_MAX` of glibc's malloc.h."""
+
+
+def share_memory(arenas: int = 2) -> None:
+    """Has all threads of this process allocate from so many arenas, where malloc is glibc's.
+
+    It gives each thread one of its own otherwise, and what is free in one serves no other: after
+    100,000 calls a server held 300 MiB in place of 185. Under the GIL threads seldom wait for one.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(ARENA_MAX, arenas)
 
 
 def children(pid: int) -> list[int]:
