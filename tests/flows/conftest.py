@@ -76,9 +76,9 @@ class Datasets:
 
 class Model:
     """A model, its clients and what they were asked. `answer` takes a request and gives a text, or
-    raises."""
+    a message, or raises."""
 
-    def __init__(self, answer: Callable[[Mapping[str, Any]], str], wait: float = 0) -> None:
+    def __init__(self, answer: Callable[[Mapping[str, Any]], Any], wait: float = 0) -> None:
         self._answer = answer
         self._wait = wait
         self.requests: list[Mapping[str, Any]] = []
@@ -104,8 +104,9 @@ class Model:
             text = self._answer(request)
         finally:
             self.in_flight -= 1
-        message = {"role": "assistant", "content": text}
-        return Said(text, {"choices": [{"index": 0, "message": message}]})
+        message = {"content": text} if isinstance(text, str) else text
+        choice = {"index": 0, "message": {"role": "assistant", **message}}
+        return Said(message.get("content") or "", {"choices": [choice]})
 
     def embedder(self, model: Document, params: Document) -> Model:
         return self.open(model, params)
