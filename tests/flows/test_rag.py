@@ -251,3 +251,86 @@ def test_several_tasks_are_told_apart(run: Any) -> None:
     _, result = run([ROW], given)
     scores = result["groups"]["evaluation"]["metrics"]["evaluation"]["scores"]
     assert scores.keys() == {"t.answer_similarity", "u.answer_similarity"}
+
+
+COLLECTION = {"files_url": "set://c", "format": "squad"}
+PARAGRAPHS = [
+    {"context": "The tower is in Paris.", "question": "Where is the tower?", "answers": ["Paris"]},
+    {"context": "The bridge is in London.", "question": "Where is the bridge?", "answers": ["L"]},
+    {"context": "The gate is in Berlin.", "question": "Where is the gate?", "answers": ["Berlin"]},
+]
+
+
+def retrieving(**more: Any) -> dict[str, Any]:
+    pipeline = {"query_embedding_model": EMBEDDER, "index_embedding_model": EMBEDDER, **more}
+    rag = {"retriever": {"pipeline": pipeline}, "model": MODEL}
+    return {"type": "rag", "rag": {"pipeline": rag}}
+
+
+def searched(*metrics: str, dataset: Any = COLLECTION) -> dict[str, Any]:
+    given = config(*metrics)
+    given["tasks"]["t"] |= {"type": "squad", "dataset": dataset}
+    return given
+
+
+@pytest.fixture
+def search(world_of: Any, model_of: Any) -> Any:
+    """Runs a config on a collection: answers the world and the result."""
+
+    def run(given: Any, target: Any, rows: Any = PARAGRAPHS) -> Any:
+        world = world_of(sets={"set://c": rows}, model=model_of(answer))
+        Rag().check_job(target, given)
+        return world, world.run(given, target)
+
+    return run
+
+
+def test_contexts_are_retrieved(search: Any) -> None:
+    given = searched("faithfulness", "recall_1", "retriever_ndcg_cut_2")
+    world, result = search(given, retrieving(top_k=2))
+    metrics = result["tasks"]["t"]["metrics"]
+    assert metrics["retriever.recall_1"]["scores"]["recall_1"]["value"] == 1.0
+    assert metrics["retriever.ndcg_cut_2"]["scores"]["ndcg_cut_2"]["value"] == 1.0
+    assert metrics["rag.faithfulness"]["scores"]["faithfulness"]["value"] == 0.5
+    both = result["groups"]["evaluation"]["metrics"]["evaluation"]["scores"]
+    assert both.keys() == {"faithfulness", "recall_1", "ndcg_cut_2"}
+    assert len(world.emit.samples) == 3
+    for sample, paragraph in zip(world.emit.samples, PARAGRAPHS, strict=True):
+        contexts = sample.sample["contexts"]
+        assert (len(contexts), contexts[0]) == (2, paragraph["context"])
+        assert contexts[0] in sample.sample["output_text"], "the model is told"
+        told = [str(r["messages"]) for r in world.model.requests if "response_format" in r]
+        assert any(contexts[0] in text for text in told), "the judge is told"
+    assert world.emit.steps[-1] == (6, 6)
+
+
+def test_a_limit_is_one_of_questions(search: Any) -> None:
+    given = {**searched("recall_1"), "params": {"limit_samples": 1}}
+    world, _ = search(given, retrieving())
+    [sample] = world.emit.samples
+    assert len(sample.sample["contexts"]) == 3
+
+
+def test_metrics_that_need_a_reference_which_the_questions_lack(search: Any) -> None:
+    rows = [PARAGRAPHS[0], {**PARAGRAPHS[1], "answers": []}]
+    with pytest.raises(EvaluationError, match="1 questions have no reference answer") as caught:
+        search(searched("answer_similarity"), retrieving(), rows)
+    assert (caught.value.kind, caught.value.task) == ("dataset", "t")
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "place"),
+    [
+        (ANSWERED, config("faithfulness", "recall_5"), "config.tasks.t.metrics.recall_5"),
+        (retrieving(), config("faithfulness"), "config.tasks.t.dataset"),
+        (
+            retrieving(top_k=0),
+            searched("faithfulness"),
+            "target.rag.pipeline.retriever.pipeline.top_k",
+        ),
+    ],
+)
+def test_what_does_not_fit(target: Any, given: Any, place: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        Rag().check_job(target, given)
+    assert [v.field for v in caught.value.violations] == [place]

@@ -10,7 +10,7 @@ import pytest
 from pytrec_eval import RelevanceEvaluator, compute_aggregated_measure
 
 from evald.errors import EvaluationError, InvalidArgument
-from evald.flows import retriever as flow_module
+from evald.flows import searching
 from evald.flows.flow import Kept
 from evald.flows.retriever import Retriever
 from evald.model import TextKind
@@ -291,5 +291,5 @@ def test_params_that_are_refused() -> None:
 
 def test_packages_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Retriever.missing() is None
-    monkeypatch.setattr(flow_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(searching, "find_spec", lambda name: None)
     assert "pip install 'evald[retrieval]'" in str(Retriever.missing())

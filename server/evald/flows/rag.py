@@ -2,110 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from itertools import islice
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from evald.errors import InvalidArgument
+from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.chat import plain_text
 from evald.flows.door import check_rows
-from evald.flows.evaluation import Answer, Task, evaluate, no_answer
+from evald.flows.evaluation import Answer, Task, Work, evaluate, no_answer
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.judge import Judge, JudgeParams
+from evald.flows.grading import Grading
+from evald.flows.groups import evaluation
 from evald.flows.params import EvaluationParams, limited, parse
-from evald.flows.scoreboard import Scoreboard
-from evald.model import Asker, Embedder, Row
-from evald.rag.answering import PROMPT, Answering, Ordering, given
-from evald.rag.catalog import ALIASES, METRICS
-from evald.rag.metric import Models, RagMetric
+from evald.flows.retriever import Retriever, found_for, scores_of
+from evald.flows.searching import Search, SearchExtra, check_pipeline, opened_collection
+from evald.model import Asker, Row
+from evald.rag.answering import Answering, Find, Ordering, given
+from evald.rag.catalog import METRICS
 from evald.rag.sample import RagSample, unfolded
-from evald.suggest import unknown
+from evald.retrieval.collection import Collection
+from evald.retrieval.retriever import Retriever as Finder
 from evald.templates import Templates
 
-PREFIX = "rag_"
-"""What newer configs put before the names of these metrics."""
-
-NAMESPACE = "rag."
-"""What stands before their names in the results of tasks."""
-
-GENERIC = "ragas"
-"""A type for all of them, whose `params.metric` or name says which."""
-
-
-class RagTaskParams(BaseModel):
-    """`params` of a task. The judge is asked `judge_max_workers` questions at once, each for
-    `judge_timeout` seconds a try. `template` is what the model is asked, with `question` and
-    `contexts`."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    judge_llm: dict[str, Any] | str | None = None
-    judge_embeddings: dict[str, Any] | str | None = None
-    judge_timeout: int = Field(300, ge=1)
-    judge_max_retries: int = Field(5, ge=0, le=20)
-    judge_max_workers: int = Field(16, ge=1, le=1024)
-    template: Any = PROMPT
-
-    def judge(self, path: str) -> JudgeParams | None:
-        """The judge of the task at `path`. Raises InvalidArgument."""
-        if self.judge_llm is None:
-            return None
-        given = {"model": self.judge_llm, "params": self.client}
-        return parse(JudgeParams, given, f"{path}.params.judge_llm")
-
-    @property
-    def client(self) -> dict[str, Any]:
-        """What clients of the judge's models are opened with."""
-        return {
-            "parallelism": self.judge_max_workers,
-            "max_retries": self.judge_max_retries,
-            "request_timeout": self.judge_timeout,
-        }
+TOP_K = 10
+"""Contexts that are found for a question where nothing else is said."""
 
 
 class Rag(Flow):
     """Metrics of RAGAS, by a judge, of answers that a model makes from contexts, or that were made
     earlier.
 
-    Targets have answers (`rag.cached_outputs`), or a model and contexts for each question
-    (`rag.pipeline`). Rows are in either form of RAGAS, and all are read before anything is asked.
+    Targets have answers (`rag.cached_outputs`), or a model (`rag.pipeline`) with a retriever: a
+    pipeline that finds contexts in a collection, or rows that have them. All rows are read before
+    anything is asked.
     """
 
     types = ("rag",)
     targets = dict.fromkeys(("beir", "squad", "ragas"), ("rag",))
-    metrics = tuple(METRICS)
+    metrics = (*METRICS, *Retriever.metrics)
+    Extra = SearchExtra
 
     def check(self, config: Document) -> None:
-        check_tasks(config, check_task)
+        def check_task(findings: Findings, path: str, task: Document) -> None:
+            Grading(task, path)
+
+        findings = Findings()
+        with findings.gather():
+            check_tasks(config, check_task)
+        with findings.gather():
+            parse(SearchExtra, (config.get("params") or {}).get("extra"), "params.extra")
+        findings.raise_any()
 
     def check_job(self, target: Document, config: Document) -> None:
-        Source(target["rag"])
+        source = Source(target["rag"])
+        for name, task in config["tasks"].items():
+            if source.retrieval and not (task.get("dataset") or source.dataset):
+                raise InvalidArgument.of(
+                    f"config.tasks.{name}.dataset", "say where documents and questions are"
+                )
+            if not source.retrieval and (wanted := Grading(task, f"tasks.{name}").measures):
+                raise InvalidArgument.of(
+                    f"config.tasks.{name}.metrics.{wanted[0].name}",
+                    "measures of retrieval need a target whose retriever has a pipeline",
+                )
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
         config = context.config
         params = parse(EvaluationParams, config.get("params"), "params")
         source = Source(context.target["rag"])
+        make = search_task if source.retrieval else read_task
         async with AsyncExitStack() as opened:
             tasks = [
-                make_task(name, task, source, params, context, opened)
-                for name, task in config["tasks"].items()
+                make(Making(name, number, task, source, params, context, opened))
+                for number, (name, task) in enumerate(config["tasks"].items())
             ]
             results = await evaluate(tasks, context)
         return {"tasks": results, "groups": {"evaluation": evaluation(results)}}
 
 
 class Source:
-    """Where the rows of a target are, and who answers them. Raises InvalidArgument when a target
-    does not say that."""
+    """Where the questions of a target are, what finds their contexts, and who answers them.
+
+    `dataset` has rows, or with a `retrieval` a collection. Raises InvalidArgument when a target
+    does not say what it must.
+    """
 
     def __init__(self, rag: Document) -> None:
         pipeline = rag.get("pipeline")
         self.model: Any = None
         self.ordering: Ordering = "desc"
+        self.retrieval: Document | None = None
         holder, field = rag, "target.rag"
         if pipeline:
             holder, field = pipeline.get("retriever") or {}, "target.rag.pipeline.retriever"
@@ -119,136 +107,121 @@ class Source:
                     "it must be desc, the best context first, or asc",
                 )
         self.dataset: Document = holder.get("cached_outputs") or holder.get("dataset") or {}
-        if not self.dataset:
+        if pipeline and holder.get("pipeline") and not holder.get("cached_outputs"):
+            self.retrieval = holder["pipeline"]
+            check_pipeline(self.retrieval, f"{field}.pipeline")
+        elif not self.dataset:
             raise InvalidArgument.of(field, "say where the rows are: cached_outputs or dataset")
 
 
-class Wanted:
-    """A metric that a task asks for. Raises InvalidArgument with paths below `field`."""
+class Making:
+    """What tasks are made of: the config of one, the target's source, and the job's context. Raises
+    EvaluationError."""
 
-    def __init__(self, name: str, config: Document, field: str) -> None:
-        self.name = name.removeprefix(PREFIX)
-        kind = str(config.get("type") or "")
-        params = config.get("params") or {}
-        if kind == GENERIC:
-            kind = str(params.get("metric") or name)
-        kind = kind.replace("-", "_").removeprefix(PREFIX)
-        kind = ALIASES.get(kind, kind)
-        if kind not in METRICS:
-            raise InvalidArgument.of(f"{field}.type", unknown(kind, METRICS))
-        self.made: type[RagMetric] = METRICS[kind]
-        self.params = parse(self.made.Params, params, f"{field}.params")
-        self.embeds = self.made.embeds(self.params)
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        task: Document,
+        source: Source,
+        params: EvaluationParams,
+        context: FlowContext,
+        opened: AsyncExitStack,
+    ) -> None:
+        self.name = name
+        self.index = str(number)
+        self.task = task
+        self.source = source
+        self.params = params
+        self.context = context
+        self.grading = Grading(task, f"tasks.{name}")
+        self.scoreboard = self.grading.scoreboard(context, opened)
+        self._opened = opened
 
-
-def wanted(task: Document, path: str) -> list[Wanted]:
-    """The metrics of the task at `path`. Raises InvalidArgument with all that is wrong."""
-    findings = Findings()
-    found = []
-    for name, config in (task.get("metrics") or {}).items():
-        with findings.gather():
-            found.append(Wanted(name, config, f"{path}.metrics.{name}"))
-    findings.raise_any()
-    return found
-
-
-def check_task(findings: Findings, path: str, task: Document) -> None:
-    metrics: Sequence[Wanted] = ()
-    with findings.gather():
-        metrics = wanted(task, path)
-    params = parse(RagTaskParams, task.get("params"), f"{path}.params")
-    with findings.gather():
-        Templates().compile(params.template, f"{path}.params.template")
-    with findings.gather():
-        params.judge(path)
-    if params.judge_llm is None and (asking := [m.name for m in metrics if m.made.asks_judge]):
-        findings.add(f"{path}.params.judge_llm", f"say which model judges {', '.join(asking)}")
-    if params.judge_embeddings is None and (embedding := [m.name for m in metrics if m.embeds]):
-        findings.add(
-            f"{path}.params.judge_embeddings",
-            f"say which model makes embeddings for {', '.join(embedding)}",
+    def asker(self) -> Asker:
+        """Asks the target's model."""
+        model = self.source.model
+        client = self.context.models.open(model, self.params.client())
+        self._opened.push_async_callback(client.close)
+        template = self.grading.params.template
+        return Asker(
+            client,
+            Templates().compile(template, f"tasks.{self.name}.params.template"),
+            model,
+            params=self.params.request(),
+            plain_text=plain_text(model),
         )
 
 
-def make_task(
-    name: str,
-    task: Document,
-    source: Source,
-    params: EvaluationParams,
-    context: FlowContext,
-    opened: AsyncExitStack,
-) -> Task:
-    """A task whose rows have all that its metrics need. Raises EvaluationError."""
-    path = f"tasks.{name}"
-    own = parse(RagTaskParams, task.get("params"), f"{path}.params")
-    metrics = wanted(task, path)
-    needs = {field for metric in metrics for field in metric.made.needs}
+def read_task(making: Making) -> Work:
+    """A task on rows that have all that its metrics need, but for answers if a model makes them."""
+    source, context, name = making.source, making.context, making.name
+    needs = making.grading.needs
     if source.model:
         needs = needs - {"response"} | {"question", "contexts"}
-    dataset = limited(source.dataset, params.limit_samples)
+    dataset = limited(source.dataset, making.params.limit_samples)
     count = check_rows(
         context.datasets, dataset, lambda row: RagSample.of(row, needs), name, unfold=unfolded
     )
-    models = Models(judge_of(own, context, opened, path), embedder_of(own, context, opened))
-    board = Scoreboard({f"{NAMESPACE}{m.name}": m.made(models, m.params) for m in metrics})
+    most = dataset.get("limit")
 
     def rows() -> Iterator[Row]:
         read = context.datasets.rows(dataset)
-        return islice((one for row in read for one in unfolded(row)), dataset.get("limit"))
+        return islice((one for row in read for one in unfolded(row)), most)
 
     answer: Answer = no_answer
     if source.model:
-        answer = answering(source, own.template, params, context, opened, path)
-    most = dataset.get("limit")
+        answer = Answering(making.asker(), given, source.ordering)
     count = count if most is None else min(count, most)
-    return Task(name, count, rows, answer, board, params.parallelism)
+    return Task(name, count, rows, answer, making.scoreboard, making.params.parallelism)
 
 
-def answering(
-    source: Source,
-    template: Any,
-    params: EvaluationParams,
-    context: FlowContext,
-    opened: AsyncExitStack,
-    path: str,
-) -> Answering:
-    """Has the target's model answer."""
-    client = context.models.open(source.model, params.client())
-    opened.push_async_callback(client.close)
-    asker = Asker(
-        client,
-        Templates().compile(template, f"{path}.params.template"),
-        source.model,
-        params=params.request(),
-        plain_text=plain_text(source.model),
-    )
-    return Answering(asker, given, source.ordering)
+def search_task(making: Making) -> Work:
+    """A task on the questions of a collection, whose contexts are found in it."""
+    source, context, params, name = making.source, making.context, making.params, making.name
+    pipeline = source.retrieval
+    assert pipeline is not None, "it was looked whether there is one"
+    dataset = making.task.get("dataset") or source.dataset
+    collection, count = opened_collection(dataset, making.task["type"], context, name)
+    count = min(count, params.limit_samples or count)
+    if "reference" in making.grading.needs:
+        check_references(collection, count, name)
+    top_k = found_for(making.grading.measures, pipeline.get("top_k") or TOP_K, name, context)
+    asker = making.asker()
+
+    def rows() -> Iterator[Row]:
+        for query in islice(collection.queries(), count):
+            yield {
+                "query_id": query.id,
+                "question": query.text,
+                "ground_truth": query.reference,
+                "relevant": dict(query.relevant),
+            }
+
+    def searched(finder: Finder) -> Task:
+        answer = Answering(asker, finding(finder), source.ordering)
+        return Task(name, count, rows, answer, making.scoreboard, params.parallelism)
+
+    return Search(name, making.index, pipeline, collection, count, params, top_k, searched)
 
 
-def judge_of(
-    params: RagTaskParams, context: FlowContext, opened: AsyncExitStack, path: str
-) -> Judge | None:
-    judge = params.judge(path)
-    return Judge(judge, context, opened, f"{path}.params.judge_llm") if judge else None
+def finding(finder: Finder) -> Find:
+    """Finds the contexts of a question."""
+
+    async def find(row: Row) -> Mapping[str, Any]:
+        found = await finder.find(row["question"])
+        return {"contexts": [one.text for one in found], "retrieved": scores_of(found)}
+
+    return find
 
 
-def embedder_of(
-    params: RagTaskParams, context: FlowContext, opened: AsyncExitStack
-) -> Embedder | None:
-    if params.judge_embeddings is None:
-        return None
-    client = context.models.embedder(params.judge_embeddings, params.client)
-    opened.push_async_callback(client.close)
-    return client
-
-
-def evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The scores of all tasks in one place, where older clients look for them. Of several tasks
-    each has its name before its scores."""
-    scores = {}
-    for task, result in results.items():
-        for name, metric in result["metrics"].items():
-            short = name.partition(".")[2]
-            for score in metric["scores"].values():
-                scores[short if len(results) == 1 else f"{task}.{short}"] = score
-    return {"metrics": {"evaluation": {"scores": scores}}}
+def check_references(collection: Collection, count: int, task: str) -> None:
+    """Raises EvaluationError of kind `dataset` when not every question has a reference answer."""
+    queries = islice(collection.queries(), count)
+    if lacking := [query.id for query in queries if not query.reference.strip()]:
+        raise EvaluationError(
+            "dataset",
+            f"{len(lacking)} questions have no reference answer, which a metric needs, such as "
+            f"{lacking[0]!r}; data of the formats squad and ragas have them",
+            task=task,
+        )

@@ -3,33 +3,36 @@ measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
 from pydantic import Field
 
-from evald.errors import EvaluationError, InvalidArgument
+from evald.errors import InvalidArgument
 from evald.flows.door import check_rows
-from evald.flows.evaluation import Progress, Task, Work, evaluate
+from evald.flows.evaluation import Task, Work, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.groups import evaluation
 from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.scoreboard import Scoreboard
-from evald.flows.searching import SearchExtra, check_pipeline, opened_collection, searching
-from evald.metrics.metric import MetricParams
+from evald.flows.searching import (
+    PACKAGES,
+    Search,
+    SearchExtra,
+    check_pipeline,
+    missing,
+    opened_collection,
+)
+from evald.metrics.metric import Metric, MetricParams
 from evald.model import Row
-from evald.retrieval.collection import Collection
 from evald.retrieval.formats import FORMATS
 from evald.retrieval.measures import CUT, WHOLE, Measure, TrecEval
 from evald.retrieval.recorded import read_record
 from evald.retrieval.retriever import Retriever as Finder
-
-PACKAGES = ("pymilvus", "milvus_lite", "pytrec_eval")
-INSTALL = "it needs Milvus and trec_eval: pip install 'evald[retrieval]'"
+from evald.vectors import Found
 
 PREFIX = "retriever_"
 """What newer configs put before the names of these metrics."""
@@ -63,7 +66,7 @@ class Retriever(Flow):
 
     @classmethod
     def missing(cls) -> str | None:
-        return None if all(map(find_spec, PACKAGES)) else INSTALL
+        return missing()
 
     @classmethod
     def prepare(cls) -> Iterator[None]:
@@ -124,80 +127,30 @@ def wanted(task: Document, path: str) -> list[Wanted]:
     findings = Findings()
     found = []
     for name, config in (task.get("metrics") or {}).items():
-        field = f"{path}.metrics.{name}"
         with findings.gather():
-            params = parse(MeasureParams, config.get("params"), f"{field}.params")
-            short = name.removeprefix(PREFIX).removeprefix(NAMESPACE)
-            kind, at = str(config.get("type") or ""), f"{field}.type"
-            if kind == GENERIC:
-                kind = params.metric or short
-                at = f"{field}.params.metric" if params.metric else at
-            try:
-                measure = Measure.of(kind.removeprefix(PREFIX))
-            except ValueError as e:
-                raise InvalidArgument.of(at, str(e)) from None
-            found.append(Wanted(short, measure, params))
+            found.append(measure_of(name, config, f"{path}.metrics.{name}"))
     findings.raise_any()
     return found
 
 
-def board_of(metrics: list[Wanted]) -> Scoreboard:
-    return Scoreboard(
-        {f"{NAMESPACE}{m.name}": TrecEval(m.measure, m.params.relevance_level) for m in metrics}
-    )
+def measure_of(name: str, config: Document, field: str) -> Wanted:
+    """The metric at `field`. Raises InvalidArgument when it is no measure."""
+    params = parse(MeasureParams, config.get("params"), f"{field}.params")
+    short = name.removeprefix(PREFIX).removeprefix(NAMESPACE)
+    kind, at = str(config.get("type") or ""), f"{field}.type"
+    if kind == GENERIC:
+        kind = params.metric or short
+        at = f"{field}.params.metric" if params.metric else at
+    try:
+        measure = Measure.of(kind.removeprefix(PREFIX))
+    except ValueError as e:
+        raise InvalidArgument.of(at, str(e)) from None
+    return Wanted(short, measure, params)
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A task that indexes a collection and searches for its queries. Its samples are counted with
-    its documents, which may take much longer."""
-
-    name: str
-    index: str
-    count: int
-    pipeline: Document
-    collection: Collection
-    queries: int
-    metrics: list[Wanted]
-    params: EvaluationParams
-
-    async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
-        """Raises EvaluationError."""
-        depth = max(metric.measure.depth for metric in self.metrics)
-        top_k = self.pipeline.get("top_k") or depth
-        if top_k < depth:
-            said = f"top_k is {top_k}, and a metric is about the first {depth} documents"
-            context.emit.log("warning", f"task {self.name}: {said}")
-        extra = parse(SearchExtra, self.params.extra, "params.extra")
-        try:
-            async with searching(
-                self.index,
-                self.pipeline,
-                self.collection,
-                context,
-                params=self.params,
-                extra=extra,
-                top_k=top_k,
-                step=progress.step,
-            ) as retriever:
-                return await self._searched(retriever).evaluate(context, progress)
-        except EvaluationError as e:
-            raise EvaluationError(
-                e.kind, e.message, task=e.task or self.name, sample=e.sample
-            ) from None
-
-    def _searched(self, retriever: Finder) -> Task:
-        async def answer(row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-            found = await retriever.find(row["query"])
-            return {"retrieved": [{"id": one.id, "score": one.score} for one in found]}
-
-        board = board_of(self.metrics)
-        parallelism = self.params.parallelism
-        return Task(self.name, self.queries, self._rows, answer, board, parallelism)
-
-    def _rows(self) -> Iterator[Row]:
-        for query in islice(self.collection.queries(), self.queries):
-            yield {"query_id": query.id, "query": query.text, "relevant": dict(query.relevant)}
+def metrics_of(found: Iterable[Wanted]) -> dict[str, Metric]:
+    """Metrics by their names in results."""
+    return {f"{NAMESPACE}{m.name}": TrecEval(m.measure, m.params.relevance_level) for m in found}
 
 
 def search_task(
@@ -208,16 +161,38 @@ def search_task(
     dataset = task.get("dataset") or retriever["dataset"]
     collection, queries = opened_collection(dataset, task["type"], context, name)
     queries = min(queries, params.limit_samples or queries)
-    return Search(
-        name,
-        str(number),
-        collection.size + queries,
-        retriever["pipeline"],
-        collection,
-        queries,
-        wanted(task, f"tasks.{name}"),
-        params,
-    )
+    metrics = wanted(task, f"tasks.{name}")
+    top_k = found_for(metrics, retriever["pipeline"].get("top_k"), name, context)
+
+    def searched(finder: Finder) -> Task:
+        async def answer(row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"retrieved": scores_of(await finder.find(row["query"]))}
+
+        return Task(
+            name, queries, rows, answer, Scoreboard(metrics_of(metrics)), params.parallelism
+        )
+
+    def rows() -> Iterator[Row]:
+        for query in islice(collection.queries(), queries):
+            yield {"query_id": query.id, "query": query.text, "relevant": dict(query.relevant)}
+
+    pipeline = retriever["pipeline"]
+    return Search(name, str(number), pipeline, collection, queries, params, top_k, searched)
+
+
+def found_for(metrics: Iterable[Wanted], top_k: int | None, task: str, context: FlowContext) -> int:
+    """How many documents are found for each query: `top_k`, or what the measures need. Those that
+    need more than that are told of in the log."""
+    depth = max((metric.measure.depth for metric in metrics), default=0)
+    if top_k and top_k < depth:
+        said = f"top_k is {top_k}, and a metric is about the first {depth} documents"
+        context.emit.log("warning", f"task {task}: {said}")
+    return top_k or depth
+
+
+def scores_of(found: Iterable[Found]) -> list[dict[str, Any]]:
+    """What was found, as it is kept and measured."""
+    return [{"id": one.id, "score": one.score} for one in found]
 
 
 def recorded_task(
@@ -233,5 +208,5 @@ def recorded_task(
     def rows() -> Iterator[Row]:
         return (asdict(read_record(row)) for row in context.datasets.rows(dataset))
 
-    board = board_of(wanted(task, f"tasks.{name}"))
+    board = Scoreboard(metrics_of(wanted(task, f"tasks.{name}")))
     return Task(name, count, rows, answer, board, params.parallelism)

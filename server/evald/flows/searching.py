@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.door import check_rows
+from evald.flows.evaluation import Progress, Task
 from evald.flows.flow import Document, FlowContext
-from evald.flows.params import EvaluationParams
+from evald.flows.params import EvaluationParams, parse
 from evald.retrieval.collection import Collection
 from evald.retrieval.formats import open_collection
 from evald.retrieval.indexing import fill
 from evald.retrieval.retriever import Retriever
 
-BATCH = 64
+BATCH = 32
+
+
+PACKAGES = ("pymilvus", "milvus_lite", "pytrec_eval")
+INSTALL = "it needs Milvus and trec_eval: pip install 'evald[retrieval]'"
+
+MOST = 16_384
+"""Documents that one search of Milvus gives at most."""
 
 
 class SearchExtra(BaseModel):
@@ -30,15 +40,18 @@ class SearchExtra(BaseModel):
     max_characters: int | None = Field(None, ge=1)
 
 
+def missing() -> str | None:
+    """What has to be installed before anything can be searched for."""
+    return None if all(map(find_spec, PACKAGES)) else INSTALL
+
+
 def check_pipeline(pipeline: Document, field: str) -> None:
-    """Raises InvalidArgument when the `top_k` of the pipeline at `field` finds nothing."""
+    """Raises InvalidArgument when the pipeline at `field` cannot run here."""
+    if lacking := missing():
+        raise InvalidArgument.of(field, lacking)
     top_k = pipeline.get("top_k")
     if top_k is not None and not 1 <= top_k <= MOST:
         raise InvalidArgument.of(f"{field}.top_k", f"it must be from 1 to {MOST}")
-
-
-MOST = 16_384
-"""Documents that one search of Milvus gives at most."""
 
 
 def opened_collection(
@@ -57,45 +70,65 @@ def opened_collection(
     return collection, queries
 
 
-@asynccontextmanager
-async def searching(
-    name: str,
-    pipeline: Document,
-    collection: Collection,
-    context: FlowContext,
-    *,
-    params: EvaluationParams,
-    extra: SearchExtra,
-    top_k: int,
-    step: Callable[[int], None],
-) -> AsyncIterator[Retriever]:
-    """A retriever over the documents of a collection, in the job's index `name`; those that an
-    earlier attempt has embedded are not embedded again. `step` gets numbers of documents done.
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A task that indexes a collection and searches for its queries: what `task` makes of the
+    retriever. `queries` is how many there are; they are counted with the documents, which may take
+    much longer."""
 
-    Raises EvaluationError.
-    """
-    async with AsyncExitStack() as opened:
+    name: str
+    index: str
+    pipeline: Document
+    collection: Collection
+    queries: int
+    params: EvaluationParams
+    top_k: int
+    task: Callable[[Retriever], Task]
 
-        def client(open_one: Callable[[Any, Any], Any], member: str) -> Any:
-            made = open_one(pipeline[member], params.client())
-            opened.push_async_callback(made.close)
-            return made
+    @property
+    def count(self) -> int:
+        return self.collection.size + self.queries
 
-        models = context.models
-        documents = client(models.embedder, "index_embedding_model")
-        queries = client(models.embedder, "query_embedding_model")
-        reranker = None
-        if pipeline.get("reranker_model"):
-            reranker = client(models.reranker, "reranker_model")
-        index = await opened.enter_async_context(context.indexes.open(name))
-        await fill(
-            index,
-            collection.documents(),
-            documents,
-            batch=extra.batch_size,
-            parallelism=params.parallelism,
-            step=step,
-            characters=extra.max_characters,
-        )
-        context.emit.log("info", f"task {name}: {collection.size} documents are in the index")
-        yield Retriever(index, queries, min(top_k, collection.size), reranker)
+    async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
+        """Raises EvaluationError."""
+        try:
+            async with self._searching(context, progress.step) as retriever:
+                return await self.task(retriever).evaluate(context, progress)
+        except EvaluationError as e:
+            task = e.task or self.name
+            raise EvaluationError(e.kind, e.message, task=task, sample=e.sample) from None
+
+    @asynccontextmanager
+    async def _searching(
+        self, context: FlowContext, step: Callable[[int], None]
+    ) -> AsyncIterator[Retriever]:
+        """A retriever over the documents, in an index of the job; those that an earlier attempt has
+        embedded are not embedded again. `step` gets numbers of documents done. Raises
+        EvaluationError."""
+        params, pipeline, models = self.params, self.pipeline, context.models
+        extra = parse(SearchExtra, params.extra, "params.extra")
+        async with AsyncExitStack() as opened:
+
+            def client(open_one: Callable[[Any, Any], Any], member: str) -> Any:
+                made = open_one(pipeline[member], params.client())
+                opened.push_async_callback(made.close)
+                return made
+
+            documents = client(models.embedder, "index_embedding_model")
+            queries = client(models.embedder, "query_embedding_model")
+            reranker = None
+            if pipeline.get("reranker_model"):
+                reranker = client(models.reranker, "reranker_model")
+            index = await opened.enter_async_context(context.indexes.open(self.index))
+            await fill(
+                index,
+                self.collection.documents(),
+                documents,
+                batch=extra.batch_size,
+                parallelism=params.parallelism,
+                step=step,
+                characters=extra.max_characters,
+            )
+            size = self.collection.size
+            context.emit.log("info", f"task {self.name}: {size} documents are in the index")
+            yield Retriever(index, queries, min(self.top_k, size), reranker)
