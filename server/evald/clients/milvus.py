@@ -99,8 +99,8 @@ class MilvusIndex:
         answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
         self._asked.append((vector, most, answer))
         async with self._lock:
-            if asked := self._asked:
-                self._asked = []
+            if not answer.done():  # else it was among those before
+                asked, self._asked = self._asked, []
                 await self._answer(asked)
         return await answer
 
