@@ -30,13 +30,16 @@ VERDICTS = {
 
 
 def answer(request: Mapping[str, Any]) -> str:
-    """As a judge a grade, as a model Paris, three stars, 12, and one program that is right."""
+    """As a judge a grade, as a model Paris, three stars, 12, and one program and one call that are
+    right."""
     if "impartial judge" in str(request["messages"]):
         return "Good. Rating: [[7]]"
     if "has_close_elements" in str(request["messages"]):
         return f"```python\n{PROBLEM['prompt']}{PROBLEM['canonical_solution']}```"
     if "response_format" in request:
         return json.dumps(VERDICTS[request["response_format"]["json_schema"]["name"]])
+    if "area of a triangle" in str(request["messages"][-1]):
+        return "[calculate_triangle_area(base=10, height=5)]"
     if "muffins" in str(request["messages"]):
         return "3 * 4 is\n#### 12"
     return "stars: 3" if "stars" in str(request["messages"]) else "Paris"
@@ -91,6 +94,10 @@ def test_mt_bench(tasks: Mapping[str, Any]) -> None:
 
 def test_code(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["Code"]["humaneval_instruct"]) == {"pass@1": 0.5, "pass@2": 0.5}
+
+
+def test_function_calling(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Function calling"]["calls"]) == {"simple": 0.5}
 
 
 def test_lm_harness(tasks: Mapping[str, Any]) -> None:
