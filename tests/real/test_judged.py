@@ -122,3 +122,34 @@ def test_rag_with_pre_retrieved_contexts(
     expected = near(answer, PARIS["ground_truth"])
     found = scores(done, "qa")["answer_similarity"]
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("with_reranker", [False, True])
+def test_rag_with_a_retriever(
+    evaluate: Evaluate, model: Any, judge: Any, embedder: Any, reranker: Any, with_reranker: bool
+) -> None:
+    models = {"query_embedding_model": embedder, "index_embedding_model": embedder}
+    pipeline = {**models, "top_k": 3, **({"reranker_model": reranker} if with_reranker else {})}
+    rag = {"retriever": {"pipeline": pipeline}, "model": model}
+    metrics = ("faithfulness", "answer_relevancy", "recall_3")
+    task = {
+        "type": "beir",
+        "dataset": {"files_url": "file://python/", "limit": 40},
+        "params": {"judge_llm": judge, "judge_embeddings": embedder},
+        "metrics": {name: {"type": name} for name in metrics},
+    }
+    params = {"limit_samples": 2, "max_tokens": 24, "extra": {"max_characters": 200}}
+    done = evaluate(
+        {"type": "rag", "rag": {"pipeline": rag}},
+        {"type": "rag", "params": params, "tasks": {"docs": task}},
+    )
+    together = done.result["groups"]["evaluation"]["metrics"]["evaluation"]["scores"]
+    assert together.keys() == set(metrics)
+    assert together["faithfulness"]["value"] == 1.0
+    assert len(done.samples) == 2
+    for sample in done.samples:
+        answer = sample["sample"]
+        assert len(answer["contexts"]) == 3
+        assert answer["output_text"]
+        ranked = [one["score"] for one in answer["retrieved"]]
+        assert ranked == sorted(ranked, reverse=True)
