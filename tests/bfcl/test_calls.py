@@ -107,12 +107,12 @@ def test_texts_that_mean_harm(text: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["java", "javascript"])
-@pytest.mark.parametrize("part", ["(", "[", "{", "g(", "-", "!", "a?", "new A(", "new int[]{"])
+@pytest.mark.parametrize("part", ["(", "-", "new A("])
 def test_deep_texts_in_other_languages(language: Any, part: str) -> None:
     """They are read, or refused; the parser does not break down."""
     with suppress(Undecodable):
         assert calls_of_text(f"f(x={part * (90_000 // len(part))}", language) == []
-    ends = part[-1].translate(str.maketrans("([{", ")]}", "-!?")) * (40_000 // len(part))
+    ends = part[-1].translate(str.maketrans("(", ")", "-")) * (40_000 // len(part))
     with suppress(Undecodable):
         [call] = calls_of_text(f"f(x={part * (40_000 // len(part))}1{ends})", language)
         assert call["f"]["x"].startswith(part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -86,7 +85,3 @@ def tools(functions: Sequence[Mapping[str, Any]]) -> list[Any]:
     types = module("constants.type_mappings").GORILLA_TO_OPENAPI
     made: list[Any] = module("model_handler.utils").convert_to_tool(functions, types, style)
     return made
-
-
-def undotted(name: str) -> str:
-    return re.sub(r"\.", "_", name)
