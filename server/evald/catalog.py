@@ -12,7 +12,6 @@ from typing import Any
 from evald import registry
 from evald.errors import NotFound
 from evald.flows.flow import Flow
-from evald.flows.params import EvaluationParams
 from evald.settings import Settings
 from evald.suggest import unknown
 from evald.table import show
@@ -63,8 +62,8 @@ def describe_flow(flow: type[Flow]) -> dict[str, Any]:
 
 
 def params_schema(flow: type[Flow]) -> dict[str, Any]:
-    """JSON schema of a config's `params`: the same for all flows but for `extra`."""
-    schema = EvaluationParams.model_json_schema()
+    """JSON schema of a config's `params`, with what the flow reads of `extra`."""
+    schema = flow.Params.model_json_schema()
     if flow.Extra is not None:
         extra = flow.Extra.model_json_schema()
         schema["$defs"] = {**schema.get("$defs", {}), **extra.pop("$defs", {})}

@@ -41,7 +41,7 @@ TOLD = 2000
 """Characters of a call, or of what is wrong with it, that are kept."""
 
 
-class Params(EvaluationParams):
+class BfclParams(EvaluationParams):
     """`params` of a config."""
 
     parallelism: int = Field(5, ge=1, le=1024)
@@ -65,6 +65,7 @@ class Bfcl(Flow):
 
     types = tuple(DEFAULTS)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    Params = BfclParams
     Extra = Options
 
     @classmethod
@@ -73,9 +74,9 @@ class Bfcl(Flow):
 
     def check(self, config: Document) -> None:
         findings = Findings()
-        params = Params()
+        params = BfclParams()
         with findings.gather():
-            params = parse(Params, config.get("params"), "params")
+            params = parse(BfclParams, config.get("params"), "params")
         with findings.gather():
             parse(Options, params.extra, "params.extra")
         if lacking := package.missing():
@@ -91,7 +92,7 @@ class Bfcl(Flow):
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
         config = context.config
-        params = parse(Params, config.get("params"), "params")
+        params = parse(BfclParams, config.get("params"), "params")
         options = parse(Options, params.extra, "params.extra")
         native = options.native_calling
         native = DEFAULTS[config["type"]][1] if native is None else native

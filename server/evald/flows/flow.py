@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from evald.flows.params import EvaluationParams
 from evald.model import Models
 from evald.vectors import Indexes
 
@@ -109,6 +110,9 @@ class Flow(ABC):
 
     metrics: ClassVar[Collection[str] | None] = ()
     """Metric types that its tasks take; None is every one that is installed."""
+
+    Params: ClassVar[type[EvaluationParams]] = EvaluationParams
+    """What it reads of a config's `params`."""
 
     Extra: ClassVar[type[BaseModel] | None] = None
     """What it reads of `params.extra`."""
