@@ -15,7 +15,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ("turnaround", "throughput", "memory", "model_client", "live", "listing", "watchers")
+NAMES = (
+    "turnaround", "throughput", "memory", "model_client", "live", "listing", "watchers",
+    "retrieval",
+)  # fmt: skip
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 HEAD = """\

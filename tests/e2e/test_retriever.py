@@ -24,7 +24,7 @@ BATCH = 8
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with Service(tmp_path / "data", EVALD_WARM_CHILDREN="0") as service:
+    with Service(tmp_path / "data") as service:
         yield service
 
 

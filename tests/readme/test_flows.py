@@ -112,6 +112,14 @@ def test_agents(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["Agents"]["tools"]) == {"tool_call_accuracy": 1.0}
 
 
+def test_retrieval(tasks: Mapping[str, Any]) -> None:
+    task = tasks["Retrieval"]["docstrings"]
+    assert values(task).keys() == {"recall_5", "ndcg_cut_10"}
+    assert all(0 < value <= 1 for value in values(task).values())
+    stats = task["metrics"]["retriever.recall_5"]["scores"]["recall_5"]["stats"]
+    assert stats["count"] == 20
+
+
 def test_rag(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["RAG"]["qa"]).keys() == {"faithfulness", "answer_similarity"}
     assert values(tasks["RAG"]["qa"])["faithfulness"] == 1.0
