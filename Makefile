@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup gen check test fuzz robust demo bench
+.PHONY: help setup gen check test fuzz robust demo demo-rag bench
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 setup: $(READY) ## Make .venv with evald and everything the tests need
 
@@ -39,6 +39,9 @@ robust: setup ## Kill, stop, starve and fill servers for an hour, and check what
 
 demo: setup ## Evaluate a real model on real data, end to end
 	$(BIN)/python -m demo.demo
+
+demo-rag: setup ## Evaluate a retriever and RAG on small real models, end to end
+	$(BIN)/python -m demo.rag
 
 bench: setup ## Measure speed and memory
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo import demo, questions
+from demo import demo, questions, stage
 from demo.model import NAME, Model
 from evald.worker import Worker
 from tests.commands import bash
@@ -36,7 +36,7 @@ main(Path(sys.argv[1]))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "demo"
-    demo.clear(folder)
+    stage.clear(folder)
     return folder
 
 
@@ -73,9 +73,9 @@ def test_shows_what_it_did(
 def test_says_what_went_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Endpoint() as endpoint:
         endpoint.always = Answer(400)
-        with pytest.raises(demo.DemoError, match=r"^job eval-\w+ failed: .*400"):
+        with pytest.raises(stage.DemoError, match=r"^job eval-\w+ failed: .*400"):
             run(folder, endpoint, monkeypatch)
-    logs = demo.ends_of_logs(folder)
+    logs = stage.ends_of_logs(folder)
     assert logs.startswith("The end of ")
     assert "attempt ended" in logs
 
@@ -84,11 +84,11 @@ def test_leaves_a_folder_that_is_in_use_alone(folder: Path) -> None:
     worker = Worker(folder)
     try:
         with pytest.raises(RuntimeError, match="an evald runs on"):
-            demo.clear(folder)
+            stage.clear(folder)
     finally:
         worker.close()
     assert (folder / "worker").exists()
-    demo.clear(folder)
+    stage.clear(folder)
     assert not any(folder.iterdir())
 
 
