@@ -10,8 +10,21 @@ from evald.templates import Template
 
 Row = Mapping[str, Any]
 
+CHAT, COMPLETIONS = "chat", "completions"
+"""The two forms in which a model is asked."""
+
+PATHS = {CHAT: "/chat/completions", COMPLETIONS: "/completions"}
+"""What URLs of endpoints end in that take one form alone; the longer one first."""
+
 DEFAULTS = ("max_tokens", "temperature", "top_p", "top_k", "stop")
 """Keys of a model's `inference_params` that go into requests."""
+
+
+def form_of(model: Any) -> str | None:
+    """The one form in which a model is asked, if the path of its endpoint tells."""
+    endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
+    path = str(endpoint.get("url") or "").partition("?")[0].rstrip("/")
+    return next((form for form, end in PATHS.items() if path.endswith(end)), None)
 
 
 class Reply(Protocol):

@@ -16,7 +16,7 @@ from evald.code import command
 from evald.code.benchmark import BENCHMARKS
 from evald.code.languages import LANGUAGES
 from evald.errors import EvaluationError, InvalidArgument
-from evald.flows.code import Options, form_of
+from evald.flows.code import Options, asked_in
 from evald.flows.flow import Kept
 
 PROBLEMS = list(read_problems().values())
@@ -284,7 +284,7 @@ def test_the_row_that_lacks_a_field_says_so(world: Any, model_of: Any) -> None:
 def test_the_form_agrees_with_the_url(kind: str, url: str, said: str | None, form: str) -> None:
     def found() -> str:
         model = model_at(url)["model"]
-        return form_of(kind, BENCHMARKS[kind], Options(model_type=said), model)
+        return asked_in(kind, BENCHMARKS[kind], Options(model_type=said), model)
 
     if form in ("chat", "completions"):
         assert found() == form

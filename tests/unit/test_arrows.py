@@ -34,7 +34,7 @@ ALLOWED = {
         "errors",
     },
     "bfcl": {"bfcl", "suggest", "errors"},
-    "code": {"code", "processes", "suggest", "errors"},
+    "code": {"code", "processes", "model", "suggest", "errors"},
     "harness": {"harness", "model", "errors"},
     "judging": {"judging", "metrics", "model", "guard", "structured", "templates", "errors"},
     "agents": {"agents", "judging", "metrics", "errors"},

@@ -12,10 +12,10 @@ from evald.code.languages import LANGUAGES, Language
 from evald.code.program import Limits, Program
 from evald.code.reply import block, until
 from evald.errors import EvaluationError
+from evald.model import CHAT, COMPLETIONS
 
 Row = Mapping[str, Any]
 
-COMPLETIONS, CHAT = "completions", "chat"
 
 HUB = "https://huggingface.co"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,7 +9,7 @@ from evald.flows.evaluation import Task
 from evald.flows.flow import Document, FlowContext
 from evald.flows.params import EvaluationParams, limited
 from evald.flows.scoreboard import Scoreboard
-from evald.model import Asker
+from evald.model import COMPLETIONS, Asker, form_of
 from evald.templates import Template
 
 
@@ -44,7 +43,4 @@ def model_task(
 
 def plain_text(model: Any) -> str:
     """Whether a prompt is sent as it is or as a chat, which the endpoint's path tells."""
-    endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
-    path = str(endpoint.get("url") or "").rstrip("/")
-    is_completion = path.endswith("/completions") and not path.endswith("/chat/completions")
-    return "prompt" if is_completion else "messages"
+    return "prompt" if form_of(model) == COMPLETIONS else "messages"

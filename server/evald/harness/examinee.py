@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from evald.harness.requests import CHAT, Likelihood, generation
+from evald.harness.requests import Likelihood, generation
 from evald.harness.tokens import Tokenizer
-from evald.model import DEFAULTS, Asker, ModelClient, Row
+from evald.model import CHAT, DEFAULTS, Asker, ModelClient, Row
 
 if TYPE_CHECKING:
     from evald.harness.suite import Document

@@ -9,8 +9,7 @@ from typing import Any
 
 from evald.errors import EvaluationError
 from evald.harness.tokens import Tokenizer
-
-CHAT, COMPLETIONS = "chat", "completions"
+from evald.model import CHAT
 
 MAX_TOKENS = 256
 """Of an answer, where neither the config nor the task says how many, as lm-eval has it."""
