@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import ValidationError
 
 from evald import __version__, catalog, datasets, gpus, tokens
 from evald.errors import EvaldError
-from evald.settings import Settings
+from evald.settings import Settings, misspelt
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; ends with status 2 and one line when it cannot."""
     given = parser().parse_args(arguments)
     options = {k: v for k, v in vars(given).items() if k in Settings.model_fields and v is not None}
+    if wrong := misspelt(os.environ):
+        hints = (f"{name} is no setting; did you mean {near}?" for name, near in wrong.items())
+        fail("; ".join(hints))
     try:
         settings = Settings(**options)
         status = given.run(settings, given)
     except ValidationError as e:
         problems = (f"EVALD_{'.'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in e.errors())
-        sys.exit("evald: " + "; ".join(problems))
+        fail("; ".join(problems))
     except EvaldError as e:
-        print(f"evald: {e.message}", file=sys.stderr)
-        sys.exit(2)
+        fail(e.message)
     sys.exit(status)
+
+
+def fail(message: str) -> NoReturn:
+    """Ends with status 2."""
+    print(f"evald: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 def parser() -> argparse.ArgumentParser:

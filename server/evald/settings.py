@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -179,3 +181,19 @@ class Settings(BaseSettings):
         if self.auth == "tokens":
             fields.setdefault("secret_env", ())
         return ClientSettings(**{**fields, "data_dir": self.data_dir.resolve()})
+
+
+NEAR = 0.87
+"""How like a setting's name a variable is that is taken for one; those that Kubernetes makes of a
+service called evald are less."""
+
+
+def misspelt(variables: Iterable[str]) -> dict[str, str]:
+    """Variables that are no setting, but nearly named as one: the name of that."""
+    known = {f"EVALD_{name.upper()}" for name in Settings.model_fields}
+    found = {}
+    for name in variables:
+        if name.startswith("EVALD") and name not in known:
+            for near in difflib.get_close_matches(name, known, n=1, cutoff=NEAR):
+                found[name] = near
+    return found

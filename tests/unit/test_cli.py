@@ -13,7 +13,7 @@ from evald.cli import main
 from evald.clients import artifacts
 from evald.domain.fleet import Server
 from evald.executor.gpus import Gpus
-from evald.settings import Settings
+from evald.settings import Settings, misspelt
 from evald.store.store import Store
 
 
@@ -30,11 +30,43 @@ def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: evald" in capsys.readouterr().out
 
 
-def test_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_setting_that_is_wrong_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("EVALD_SLOTS", "none")
-    with pytest.raises(SystemExit) as e:
-        main(["datasets", "put", "--data-dir", str(tmp_path), "ns/name", "missing.jsonl"])
-    assert "EVALD_SLOTS" in str(e.value.code)
+    with pytest.raises(SystemExit, match="2"):
+        main(["datasets", "list", "--data-dir", str(tmp_path)])
+    assert "EVALD_SLOTS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("EVALD_SLOT", "EVALD_SLOTS"),
+        ("EVALD_DATADIR", "EVALD_DATA_DIR"),
+        ("EVALD_LEASE_SECS", "EVALD_LEASE_SECONDS"),
+        ("EVALD_TLS_CERTS", "EVALD_TLS_CERT"),
+        ("EVALDSLOTS", "EVALD_SLOTS"),
+    ],
+)
+def test_setting_that_is_misspelt(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    given: str,
+    meant: str,
+) -> None:
+    monkeypatch.setenv(given, "1")
+    with pytest.raises(SystemExit, match="2"):
+        main(["datasets", "list", "--data-dir", str(tmp_path)])
+    said = capsys.readouterr().err
+    assert said == f"evald: {given} is no setting; did you mean {meant}?\n"
+
+
+def test_variables_of_others_are_no_settings() -> None:
+    service = ["EVALD_SERVICE_HOST", "EVALD_SERVICE_PORT", "EVALD_PORT", "EVALD_PORT_7331_TCP_PORT"]
+    assert misspelt([*service, "EVALD_MODEL_KEY", "EVALD_FAILPOINT", "EVALUATE"]) == {}
+    assert misspelt(f"EVALD_{name.upper()}" for name in Settings.model_fields) == {}
 
 
 def test_data_set_is_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
