@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 START_SECONDS = 60
+END_SECONDS = 20
 
 
 class Service:
@@ -90,7 +91,7 @@ class Service:
             status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        self._temporary.cleanup()
+        self._clean_up()
         return status
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -104,7 +105,7 @@ class Service:
             self._process.wait()
             raise
         finally:
-            self._temporary.cleanup()
+            self._clean_up()
 
     def run(self, *arguments: str) -> str:
         """Runs an `evald` command on the service's data dir and answers what it prints."""
@@ -119,6 +120,19 @@ class Service:
         if done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout.strip()
+
+    def _clean_up(self) -> None:
+        """Removes the temporary folder, into which what a killed server has started may write
+        until it has noticed."""
+        deadline = time.monotonic() + END_SECONDS
+        while True:
+            try:
+                self._temporary.cleanup()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
