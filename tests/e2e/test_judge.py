@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -59,6 +60,51 @@ def test_a_judge_by_the_name_of_a_target(rest: Rest) -> None:
     assert metric["params"]["model"]["api_endpoint"]["api_key"] == "******"
     sample = rest("GET", f"/jobs/{job['id']}/samples")["data"][0]
     assert sample["sample"]["notes"] == {"judged": ['{"good": true}']}
+
+
+@pytest.mark.parametrize(
+    ("target", "given"),
+    [
+        (
+            {"type": "rag", "rag": {"cached_outputs": {"files_url": "hf://datasets/a/b"}}},
+            {
+                "type": "rag",
+                "tasks": {
+                    "t": {
+                        "type": "ragas",
+                        "params": {"judge_llm": "JUDGE", "judge_embeddings": "JUDGE"},
+                        "metrics": {"m": {"type": "answer_relevancy"}},
+                    }
+                },
+            },
+        ),
+        (
+            {"type": "dataset", "dataset": {"files_url": "hf://datasets/a/b"}},
+            {
+                "type": "agentic",
+                "tasks": {
+                    "t": {"type": "answer_accuracy", "params": {"judge": {"model": "JUDGE"}}}
+                },
+            },
+        ),
+        (
+            {"type": "model", "model": "m"},
+            {"type": "mtbench", "params": {"extra": {"judge": {"model": "JUDGE"}}}},
+        ),
+    ],
+)
+def test_judges_of_other_flows_by_the_name_of_a_target(
+    rest: Rest, endpoint: Endpoint, target: Any, given: Any
+) -> None:
+    ns = fresh()
+    body = {**model_target(endpoint), "namespace": ns, "name": "judge"}
+    rest("POST", "/targets", 201, json=body)
+    config = json.loads(json.dumps(given).replace("JUDGE", f"{ns}/judge"))
+    made = rest("POST", "/jobs", 201, json={"target": target, "config": config})
+    kept = json.dumps(made["config"])
+    assert f"{ns}/judge" not in kept
+    assert kept.count(endpoint.url) == json.dumps(given).count("JUDGE")
+    rest("POST", f"/jobs/{made['id']}/cancel")
 
 
 def test_a_target_that_is_no_model_is_no_judge(rest: Rest) -> None:

@@ -1,4 +1,4 @@
-"""Models that metrics ask, given as the name of a target."""
+"""Models that judge, given as the name of a target."""
 
 from __future__ import annotations
 
@@ -9,35 +9,44 @@ from evald.domain.documents import Document
 from evald.domain.references import Reference
 from evald.errors import InvalidArgument, NotFound
 
+EACH = "*"
+
+PLACES = (
+    ("tasks", EACH, "metrics", EACH, "params", "model"),
+    ("tasks", EACH, "params", "judge", "model"),
+    ("tasks", EACH, "params", "judge_llm"),
+    ("tasks", EACH, "params", "judge_embeddings"),
+    ("params", "extra", "judge", "model"),
+)
+"""Where configs name models that judge; EACH is any key."""
+
 
 def with_judges(config: Document, find: Callable[[Reference], Document]) -> Document:
-    """A config in which a metric's `model` that names a target, as `namespace/name`, is that
-    target's model. A name that is no target's stays: it is the id of a model.
+    """A config in which each model that judges and is named as a target, as `namespace/name`, is
+    that target's model. A name that is no target's stays: it is the id of a model.
 
     Raises InvalidArgument when the target is no model.
     """
-    tasks = {
-        name: {**task, "metrics": _found(task["metrics"], find, f"tasks.{name}.metrics")}
-        if task.get("metrics")
-        else task
-        for name, task in (config.get("tasks") or {}).items()
+    for place in PLACES:
+        config = _replaced(config, place, find, "")
+    return config
+
+
+def _replaced(
+    found: Any, place: tuple[str, ...], find: Callable[[Reference], Document], field: str
+) -> Any:
+    """What was found at `field`, with the model at a place below it in place of its name."""
+    if not place:
+        judge = _judge(found, find, field) if isinstance(found, str) else None
+        return found if judge is None else judge
+    if not isinstance(found, Mapping):
+        return found
+    key, *rest = place
+    keys = list(found) if key == EACH else [key] if key in found else []
+    below = {
+        k: _replaced(found[k], tuple(rest), find, f"{field}.{k}" if field else k) for k in keys
     }
-    return {**config, "tasks": tasks} if tasks else config
-
-
-def _found(
-    metrics: Mapping[str, Any], find: Callable[[Reference], Document], field: str
-) -> dict[str, Any]:
-    found = {}
-    for name, metric in metrics.items():
-        params = metric.get("params")
-        model = params.get("model") if isinstance(params, Mapping) else None
-        if isinstance(model, str) and (
-            judge := _judge(model, find, f"{field}.{name}.params.model")
-        ):
-            metric = {**metric, "params": {**params, "model": judge}}
-        found[name] = metric
-    return found
+    return {**found, **below}
 
 
 def _judge(model: str, find: Callable[[Reference], Document], field: str) -> Any:

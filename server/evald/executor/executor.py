@@ -198,7 +198,8 @@ class Executor:
             self._news.set()
 
     def _keep_forever(self) -> None:
-        interval = min(POLL_SECONDS, self._lease_seconds / 3)
+        # A third of a lease must not become a half because it is waited for in larger steps.
+        interval = min(POLL_SECONDS, self._lease_seconds / 6)
         renewed = time.monotonic()
         while not self._done.wait(interval):
             now = time.monotonic()

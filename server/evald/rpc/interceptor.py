@@ -140,7 +140,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 await asyncio.to_thread(call.admitted, self._gate)
                 async for message in answer(requests, context):
                     yield message
-            except EvaldError as e:
+            except Exception as e:
                 status = call.told(e)
                 await context.abort(status.code, status.details, call.trailing(status))
 
