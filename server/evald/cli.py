@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from pydantic import ValidationError
 
-from evald import __version__, catalog, datasets, gpus, tokens
+from evald import __version__
+from evald.commands import datasets, flows, gpus, tokens
 from evald.errors import EvaldError
 from evald.settings import Settings, misspelt
 
@@ -71,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     datasets.add(commands, place)
     tokens.add(commands, place)
     gpus.add(commands, place)
-    catalog.add(commands)
+    flows.add(commands)
     return top
 
 

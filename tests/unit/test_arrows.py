@@ -12,6 +12,18 @@ import evald
 ROOT = Path(evald.__file__).parent
 
 ALLOWED = {
+    "commands": {
+        "commands",
+        "catalog",
+        "clients",
+        "domain",
+        "executor",
+        "store",
+        "suggest",
+        "worker",
+        "errors",
+        "settings",
+    },
     "domain": {"domain", "statistics", "errors"},
     "rpc": {"rpc", "domain", "deadline", "errors", "settings"},
     "store": {"store", "domain", "deadline", "errors", "failpoints", "settings"},

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from evald.commands.table import show
 from evald.settings import Settings
-from evald.table import show
 
 COLUMNS = ("data set", "files", "MB", "changed")
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from evald.commands.table import show
 from evald.domain import ids, tokens
 from evald.domain.access import Role
 from evald.domain.tokens import Token
 from evald.errors import InvalidArgument
 from evald.settings import Settings
-from evald.table import show
 
 if TYPE_CHECKING:
     from evald.store.tokens import TokenStore

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from evald.commands.table import show
 from evald.domain import access
 from evald.domain.documents import Document
 from evald.settings import Settings
-from evald.table import show
 
 SERVERS = ("server", "host", "slots", "running", "GPUs", "sharing")
 DEVICES = ("server", "GPU", "name", "GiB", "free", "jobs")

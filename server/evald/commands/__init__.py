@@ -1,0 +1,1 @@
+"""The commands of `evald`, one file each, and what they print."""
