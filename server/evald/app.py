@@ -16,7 +16,9 @@ import structlog
 from evald import catalog, exposure, logs, registry
 from evald.clients.archive import zipped
 from evald.clients.artifacts import ArtifactStore
-from evald.clients.secrets import Vault, redact, secret_values
+from evald.clients.redact import redact
+from evald.clients.secrets import secret_values
+from evald.clients.vault import Vault
 from evald.domain import compatibility, fleet, ids
 from evald.domain.attempts import Claim
 from evald.domain.documents import Maker, check_datasets, check_target

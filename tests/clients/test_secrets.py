@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from evald.clients.redact import redact, snippet
-from evald.clients.secrets import MASK, Vault, is_secret, mask, read_key, secret_values, url_secrets
+from evald.clients.redact import MASK, redact, snippet
+from evald.clients.secrets import is_secret, mask, secret_values, url_secrets
+from evald.clients.vault import Vault, read_key
 from evald.domain.tokens import new_secret
 from evald.errors import EvaluationError, InvalidArgument
 from evald.settings import ClientSettings, Settings
@@ -168,6 +169,18 @@ def test_a_secret_sent_back_as_shown_stays(vault: Vault) -> None:
     fresh = vault.seal({**shown, "model": {"api_key": "new"}}, stored)
     assert vault.reveal(fresh)["model"] == {"api_key": "new"}
     assert vault.reveal(fresh)["judges"] == [{"api_key": "other"}]
+
+
+def test_a_secret_that_is_kept_goes_nowhere_else(vault: Vault) -> None:
+    stored = vault.seal({"model": {"api_endpoint": {"url": "https://a/v1", "api_key": KEY}}})
+    shown = vault.mask(stored)
+    shown["model"]["api_endpoint"]["model_id"] = "other"
+    assert vault.reveal(vault.seal(shown, stored))["model"]["api_endpoint"]["api_key"] == KEY
+    for url in ("https://b/v1", None):
+        shown["model"]["api_endpoint"]["url"] = url
+        with pytest.raises(InvalidArgument, match="given for another url") as e:
+            vault.seal(shown, stored)
+        assert [v.field for v in e.value.violations] == ["model.api_endpoint.api_key"]
 
 
 @pytest.mark.parametrize("stored", [None, {}, {"model": "ns/name"}, {"model": {"api_key": None}}])

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from evald.clients.secrets import redact, secret_values
+from evald.clients.redact import redact
+from evald.clients.secrets import secret_values
 from evald.domain.live import Outcome
 from evald.errors import DeadlineExceeded, EvaluationError, Unavailable
 from evald.executor import live

@@ -9,23 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_plus
 
-import orjson
-from cryptography.fernet import Fernet, InvalidToken
-
-from evald.clients.redact import MASK, redact
-from evald.errors import EvaluationError, InvalidArgument
-from evald.settings import ClientSettings
-
-__all__ = ["MASK", "Vault", "is_secret", "mask", "redact", "secret_values"]
+from evald.clients.redact import MASK
 
 SEALED = "enc:v1:"
 
@@ -56,9 +45,6 @@ NAMED = frozenset({"tasks", "groups", "metrics", "scores", "properties"})
 
 FREE = frozenset({"rows"})
 """Members that hold data, where a field called `token` is a word."""
-
-REFERENCE_LIMIT = 64 * 2**10
-"""Bytes of a file that a reference names."""
 
 REMEMBERED = 64
 """Characters of the longest name of a field that is remembered."""
@@ -91,7 +77,7 @@ _known = lru_cache(maxsize=4096)(_tells)
 
 def mask(document: D) -> D:
     """A document with `******` for every secret; what is not given stays not given."""
-    return _changed(document, lambda value, path: MASK)
+    return changed(document, lambda value, path: MASK)
 
 
 def secret_values(document: Any) -> frozenset[str]:
@@ -111,7 +97,7 @@ def secret_values(document: Any) -> frozenset[str]:
             found.add(str(value))
         return value
 
-    _changed(document, collect)
+    changed(document, collect)
     return frozenset(found - {""})
 
 
@@ -124,138 +110,6 @@ def url_secrets(url: str) -> frozenset[str]:
         if unquote(name).lower() in IN_URLS or is_secret(unquote(name)):
             found |= {value, unquote(value), unquote_plus(value)}
     return frozenset(found - {""})
-
-
-class Vault:
-    """Hides, keeps and reads the secrets of documents. Documents are copied, never changed.
-
-    Methods raise EvaluationError of kind `secret` when a secret cannot be read.
-    """
-
-    def __init__(self, settings: ClientSettings) -> None:
-        self._key_path = settings.data_dir / "secret.key"
-        self._roots = settings.file_roots
-        self._variables = settings.secret_env
-        self._lock = Lock()
-        self._fernet: Fernet | None = None
-
-    def mask(self, document: D) -> D:
-        """For answers, logs and artifacts."""
-        return mask(document)
-
-    def seal(self, document: D, stored: Any = None) -> D:
-        """For the store. What is sealed already, and references, stay as they are; in place of
-        `******` goes what `stored` holds there. Raises InvalidArgument when that is nothing, or
-        when a reference names a variable that may not be read."""
-
-        def change(value: Any, path: Keys) -> Any:
-            name = _variable(value)
-            if name and not self._may_read(name):
-                raise InvalidArgument.of(".".join(map(str, path)), _closed(name))
-            return self._seal(_kept(stored, path) if value == MASK else value)
-
-        return _changed(document, change)
-
-    def unseal(self, document: D) -> D:
-        """With values readable and references as they were given."""
-        return _changed(document, lambda value, path: self._unseal(value))
-
-    def reveal(self, document: D) -> D:
-        """For the attempt that uses the secrets: values readable, references followed."""
-        return _changed(document, lambda value, path: self._follow(self._unseal(value)))
-
-    def _seal(self, value: Any) -> Any:
-        if isinstance(value, str) and (_is_reference(value) or self._opens(value)):
-            return value
-        return SEALED + self._cipher().encrypt(orjson.dumps(value)).decode()
-
-    def _unseal(self, value: Any) -> Any:
-        if not isinstance(value, str) or not value.startswith(SEALED):
-            return value
-        try:
-            return orjson.loads(self._cipher().decrypt(value.removeprefix(SEALED)))
-        except InvalidToken as e:
-            raise EvaluationError(
-                "secret",
-                f"a stored secret cannot be read: {self._key_path.name} in the data dir is not the "
-                "key that it was stored under; give the secret again",
-            ) from e
-
-    def _opens(self, value: str) -> bool:
-        """Whether we have sealed it: only then is it kept, else it is a value like any other."""
-        try:
-            return bool(self._unseal(value) != value)
-        except EvaluationError:
-            return False
-
-    def _follow(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        scheme, _, rest = value.partition(":")
-        if not _is_reference(value):
-            return value
-        return self._environment(rest) if scheme == "env" else self._file(rest)
-
-    def _environment(self, name: str) -> str:
-        if not self._may_read(name):
-            raise EvaluationError("secret", _closed(name))
-        if not (value := os.environ.get(name)):
-            raise EvaluationError("secret", f"env:{name} is not set where evald runs")
-        return value
-
-    def _may_read(self, name: str) -> bool:
-        # Our own settings hold the database's password; no job has a use for them.
-        allowed = any(fnmatchcase(name, pattern) for pattern in self._variables)
-        return allowed and not name.startswith("EVALD_")
-
-    def _file(self, path: str) -> str:
-        found = Path(path).resolve()
-        if not any(found.is_relative_to(Path(root).resolve()) for root in self._roots):
-            raise EvaluationError(
-                "secret", f"file:{path} is outside the folders that EVALD_FILE_ROOTS opens"
-            )
-        try:
-            with found.open("rb") as file:
-                text = file.read(REFERENCE_LIMIT).decode().strip()
-        except (OSError, UnicodeDecodeError) as e:
-            raise EvaluationError(
-                "secret", f"file:{path} cannot be read: {type(e).__name__}"
-            ) from e
-        if not text:
-            raise EvaluationError("secret", f"file:{path} is empty")
-        return text
-
-    def _cipher(self) -> Fernet:
-        with self._lock:
-            if self._fernet is None:
-                self._fernet = Fernet(read_key(self._key_path))
-            return self._fernet
-
-
-def read_key(path: Path) -> bytes:
-    """The key in a file that only we may read; made, whole or not at all, when there is none."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".secret-", dir=path.parent)  # mode 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(Fernet.generate_key())
-                file.flush()
-                os.fsync(descriptor)
-            # Unlike a rename, a link fails if another process was first, whose key then counts.
-            path.hardlink_to(name)
-        except FileExistsError:
-            pass
-        finally:
-            Path(name).unlink()
-    try:
-        return path.read_bytes()
-    except OSError as e:
-        raise EvaluationError("secret", f"the key file {path} cannot be read: {e.strerror}") from e
-
-
-def _closed(name: str) -> str:
-    return f"env:{name} may not be read; EVALD_SECRET_ENV, where evald runs, says what may"
 
 
 def _urls(value: Any) -> Iterator[str]:
@@ -271,37 +125,11 @@ def _urls(value: Any) -> Iterator[str]:
         yield value
 
 
-def _given(value: Any) -> bool:
+def given(value: Any) -> bool:
     return not isinstance(value, bool) and value not in (None, "", [], {})
 
 
-def _variable(value: Any) -> str | None:
-    """The variable that a reference names."""
-    if not isinstance(value, str) or not value.startswith("env:") or not _is_reference(value):
-        return None
-    return value.removeprefix("env:")
-
-
-def _is_reference(value: str) -> bool:
-    return bool(re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+", value))
-
-
-def _kept(stored: Any, path: Keys) -> Any:
-    """The secret that `stored` holds at a path. Raises InvalidArgument when there is none."""
-    for key in path:
-        try:
-            stored = stored[key]
-        except (KeyError, IndexError, TypeError):
-            stored = None
-    if not _given(stored):
-        field = ".".join(map(str, path))
-        raise InvalidArgument.of(
-            field, f"{MASK} is how answers show a secret; give the secret itself"
-        )
-    return stored
-
-
-def _changed(
+def changed(
     document: D, change: Callable[[Any, Keys], Any], path: Keys = (), *, named: bool = False
 ) -> D:
     """A copy with `change` applied to the value and the path of each secret field that has one."""
@@ -309,14 +137,14 @@ def _changed(
     if isinstance(document, Mapping):
         copy = {
             key: change(value, (*path, key))
-            if not named and is_secret(str(key)) and _given(value)
+            if not named and is_secret(str(key)) and given(value)
             else value
             if key in FREE
-            else _changed(value, change, (*path, key), named=key in NAMED)
+            else changed(value, change, (*path, key), named=key in NAMED)
             for key, value in document.items()
         }
     elif isinstance(document, list):
-        copy = [_changed(item, change, (*path, index)) for index, item in enumerate(document)]
+        copy = [changed(item, change, (*path, index)) for index, item in enumerate(document)]
     else:
         copy = document
     return copy  # type: ignore[no-any-return]

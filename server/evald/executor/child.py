@@ -34,7 +34,8 @@ from evald import registry
 from evald.clients.datasets import FileDatasets
 from evald.clients.milvus import MilvusIndexes
 from evald.clients.model import ModelClients
-from evald.clients.secrets import redact, secret_values
+from evald.clients.redact import redact
+from evald.clients.secrets import secret_values
 from evald.errors import EvaldError, EvaluationError
 from evald.executor.backend import JobSpec
 from evald.executor.emitter import Emitter
