@@ -28,7 +28,7 @@ from evald.domain.live import LiveEvaluations
 from evald.domain.results import Results
 from evald.domain.watch import Watches
 from evald.envoy import Envoy, private_folder
-from evald.errors import InvalidArgument, Unavailable, Violation
+from evald.errors import InvalidArgument, Unavailable
 from evald.executor.attempt import Attempt
 from evald.executor.backend import Backend
 from evald.executor.driver import Driver
@@ -39,6 +39,7 @@ from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
 from evald.executor.ray import RayBackend
+from evald.flows.flow import Flow
 from evald.processes import share_memory
 from evald.rpc.access import Gate
 from evald.rpc.server import Server
@@ -197,21 +198,24 @@ def check_config(config: Mapping[str, Any]) -> None:
     if not kind:
         known = ", ".join(registry.flows().names())
         raise InvalidArgument.of("type", f"say how to evaluate: {known}")
-    if kind not in registry.flows():
-        raise InvalidArgument.of("type", registry.flows().unknown(kind))
+    flow = flow_of(kind, "type")
     check_datasets(config)
-    registry.flows()[kind]().check(config)
+    flow.check(config)
 
 
 def fits(target: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     """Raises InvalidArgument when a config's flow cannot evaluate the target."""
-    kind = config["type"]
-    if kind not in registry.flows():
-        message = registry.flows().unknown(kind)
-        raise InvalidArgument(f"config.type: {message}", [Violation("config.type", message)])
-    flow = registry.flows()[kind]
+    flow = flow_of(config["type"], "config.type")
     compatibility.check(target, config, flow.targets)
-    flow().check_job(target, config)
+    flow.check_job(target, config)
+
+
+def flow_of(kind: str, field: str) -> Flow:
+    """The flow of a config type. Raises InvalidArgument when none has it."""
+    try:
+        return registry.flows()[kind]()
+    except LookupError as e:
+        raise InvalidArgument.of(field, str(e)) from None
 
 
 async def run(settings: Settings, *, gateway: bool) -> int:

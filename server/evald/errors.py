@@ -16,7 +16,7 @@ EvaldError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 
@@ -49,13 +49,17 @@ class InvalidArgument(EvaldError):
     @classmethod
     def of(cls, field: str, message: str) -> InvalidArgument:
         """The error of one field."""
-        return cls(f"{field}: {message}", [Violation(field, message)])
+        return cls.all([Violation(field, message)])
+
+    @classmethod
+    def all(cls, violations: Collection[Violation]) -> InvalidArgument:
+        """The error of several fields."""
+        return cls("; ".join(f"{v.field}: {v.message}" for v in violations), violations)
 
     def under(self, prefix: str) -> InvalidArgument:
         """The same error, seen from an entity that holds this one at `prefix`."""
         violations = [Violation(f"{prefix}.{v.field}", v.message) for v in self.violations]
-        message = "; ".join(f"{v.field}: {v.message}" for v in violations)
-        return InvalidArgument(message or self.message, violations)
+        return self.all(violations) if violations else self
 
 
 class Unauthenticated(EvaldError):

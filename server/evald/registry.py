@@ -47,9 +47,14 @@ class Registry(Generic[Plugin]):
                     )
 
     def __getitem__(self, name: str) -> type[Plugin]:
+        """Raises LookupError, saying what is nearest."""
         if name in self._classes:
             return self._classes[name]
-        return next(found for found in self.classes() if name in self._more(found))
+        for found in self.classes():
+            if name in self._more(found):
+                return found
+        more = (known for found in self.classes() for known in self._more(found))
+        raise LookupError(unknown(name, self.names(), more))
 
     def __contains__(self, name: str) -> bool:
         return name in self._classes or any(name in self._more(found) for found in self.classes())
@@ -60,11 +65,6 @@ class Registry(Generic[Plugin]):
     def classes(self) -> list[type[Plugin]]:
         """All of them, in the order they were found."""
         return list(dict.fromkeys(self._classes.values()))
-
-    def unknown(self, name: str) -> str:
-        """What to tell somebody who asked for a name that is not there."""
-        more = (known for found in self.classes() for known in self._more(found))
-        return unknown(name, self.names(), more)
 
 
 @cache

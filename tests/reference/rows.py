@@ -200,6 +200,3 @@ RULES = {
 }
 
 ROWS = {**ENDPOINTS, **LISTS, **ERRORS, **SCHEMAS, **SEMANTICS, **CLIENTS, **RULES}
-
-LATER: dict[str, tuple[str, str]] = {}
-"""Rows that wait for a metric or a flow which evald does not have yet."""

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evald import registry
-from tests.reference.rows import LATER, ROWS
+from tests.reference.rows import ROWS
 
 TESTS = Path(__file__).parents[1]
 
@@ -40,15 +39,8 @@ def ticked() -> dict[str, set[str]]:
 
 
 def test_every_row_is_ticked(ticked: dict[str, set[str]]) -> None:
-    assert ROWS.keys() - LATER.keys() - set().union(*ticked.values()) == set()
+    assert ROWS.keys() - set().union(*ticked.values()) == set()
 
 
 def test_no_test_ticks_what_is_no_row(ticked: dict[str, set[str]]) -> None:
     assert [tick for tick, rows in ticked.items() if not rows] == []
-
-
-@pytest.mark.parametrize("row", LATER)
-def test_a_row_waits_no_longer_than_it_must(row: str, ticked: dict[str, set[str]]) -> None:
-    kind, wanted = LATER[row]
-    assert wanted not in getattr(registry, kind)(), f"tick {row!r} and take it off LATER"
-    assert row not in set().union(*ticked.values())

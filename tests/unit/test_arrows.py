@@ -37,6 +37,7 @@ ALLOWED = {
         "__version__",
     },
     "retrieval": {
+        "tasks",
         "retrieval",
         "metrics",
         "model",
@@ -47,10 +48,19 @@ ALLOWED = {
     },
     "bfcl": {"bfcl", "suggest", "errors"},
     "code": {"code", "processes", "model", "suggest", "errors"},
-    "harness": {"harness", "model", "errors"},
-    "judging": {"judging", "metrics", "model", "guard", "structured", "templates", "errors"},
-    "agents": {"agents", "judging", "metrics", "errors"},
-    "rag": {"rag", "judging", "metrics", "model", "errors"},
+    "harness": {"harness", "model", "tasks", "errors"},
+    "judging": {
+        "judging",
+        "metrics",
+        "model",
+        "guard",
+        "structured",
+        "tasks",
+        "templates",
+        "errors",
+    },
+    "agents": {"agents", "judging", "metrics", "tasks", "errors"},
+    "rag": {"rag", "judging", "metrics", "model", "tasks", "errors"},
     "flows": {
         "flows",
         "agents",
@@ -65,6 +75,7 @@ ALLOWED = {
         "registry",
         "retrieval",
         "model",
+        "tasks",
         "templates",
         "statistics",
         "suggest",
@@ -78,7 +89,7 @@ ALLOWED = {
 the server."""
 
 COMPOSES = {
-    "executor/child.py": {"flows.flow", "clients", "registry"},
+    "executor/child.py": {"flows.flow", "clients", "registry", "tasks"},
     "executor/emitter.py": {"flows.flow"},
 }
 

@@ -39,7 +39,8 @@ def test_names() -> None:
     assert {"custom", "similarity_metrics"} <= set(registry.flows().names())
     assert "bleu" in registry.metrics()
     assert "blue" not in registry.metrics()
-    assert "did you mean 'bleu'?" in registry.metrics().unknown("blue")
+    with pytest.raises(LookupError, match=r"did you mean 'bleu'\?"):
+        registry.metrics()["blue"]
 
 
 def test_what_is_unknown() -> None:

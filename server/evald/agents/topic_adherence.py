@@ -10,7 +10,8 @@ from evald.agents.conversation import Conversation, shown
 from evald.agents.metric import AgentMetric, AgentRow
 from evald.errors import EvaluationError
 from evald.judging.metric import Judgement
-from evald.judging.question import Form, Judge, Question, together
+from evald.judging.question import Form, Judge, Question
+from evald.tasks import together
 
 Mode = Literal["precision", "recall", "f1"]
 

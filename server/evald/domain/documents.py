@@ -146,7 +146,7 @@ def check_target(target: Mapping[str, Any]) -> None:
         raise InvalidArgument.of(kind, f"a target of type {kind!r} needs {kind!r}")
     violations = [*_violations(kind, kind, member), *_lacks(target)]
     if violations:
-        raise InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in violations), violations)
+        raise InvalidArgument.all(violations)
 
 
 def check_datasets(config: Mapping[str, Any]) -> None:
@@ -158,7 +158,7 @@ def check_datasets(config: Mapping[str, Any]) -> None:
         for violation in _violations("dataset", f"tasks.{name}.dataset", task["dataset"])
     ]
     if violations:
-        raise InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in violations), violations)
+        raise InvalidArgument.all(violations)
 
 
 def _violations(kind: str, path: str, member: Any) -> list[Violation]:

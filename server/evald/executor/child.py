@@ -41,6 +41,7 @@ from evald.executor.backend import JobSpec
 from evald.executor.emitter import Emitter
 from evald.executor.events import Done, Event, Failed
 from evald.flows.flow import FlowContext, Kept
+from evald.tasks import first_of
 
 PRELOADED = ("sacrebleu", "rouge_score.rouge_scorer", "jinja2.sandbox")
 """Slow imports of common flows, done while there is nothing else to do."""
@@ -113,9 +114,10 @@ class Child:
         self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
         try:
             kind = spec.config.get("type", "")
-            if kind not in registry.flows():
-                raise EvaluationError("flow", registry.flows().unknown(kind))
-            flow = registry.flows()[kind]()
+            try:
+                flow = registry.flows()[kind]()
+            except LookupError as e:
+                raise EvaluationError("flow", str(e)) from None
             return Done(await flow.run(context_of(spec, emitter)))
         except BaseException as e:
             return self._failed(e, emitter, clean)
@@ -154,7 +156,7 @@ def preload() -> Iterator[None]:
 
 def prepare(kind: str) -> Iterator[None]:
     """Does ahead what jobs of a config type need, a step at a time."""
-    if kind in registry.flows():
+    with suppress(LookupError):
         yield from registry.flows()[kind].prepare()
 
 
@@ -177,14 +179,6 @@ def deadline_of(spec: JobSpec) -> float | None:
     if spec.seconds is None:
         return None
     return time.monotonic() + spec.seconds - min(SPARE_SECONDS, spec.seconds * SPARE_PART)
-
-
-def first_of(error: BaseException) -> BaseException:
-    """What an error is about: of a group, the first EvaluationError, else the first of all."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    leaves = [first_of(e) for e in error.exceptions]
-    return next((e for e in leaves if isinstance(e, EvaluationError)), leaves[0])
 
 
 def told(error: BaseException) -> dict[str, Any]:

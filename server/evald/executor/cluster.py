@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Condition, Event, Thread, Timer
+from threading import Event, Thread, Timer
 from typing import Any, BinaryIO
 from uuid import uuid4
 
@@ -29,8 +29,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from evald import __version__
 from evald.errors import EvaldError
-from evald.executor import events
 from evald.executor.backend import ChildDied, JobSpec, Run
+from evald.executor.gathered import Gathered
 from evald.executor.local import LocalBackend
 from evald.executor.ray import NOTE, Terms
 from evald.settings import Settings
@@ -43,9 +43,6 @@ AHEAD = 8
 
 WAITING = 100_000
 """More than attempts run at once."""
-
-PIECE_BYTES = 2**20
-"""About how much is sent at once."""
 
 LATE_SECONDS = 10
 """How long a task may take to end after its grace is over; then Ray is told to kill it."""
@@ -171,59 +168,6 @@ def stop_when_told(run: Run, grace: Any) -> None:
                 run.stop(seconds)
 
     grace.future().add_done_callback(on_answer)
-
-
-class Gathered:
-    """The events of a run as pieces of lines: what is said while one is under way is the next."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._lines: list[bytes] = []
-        self._size = 0
-        self._over = False
-        self._death: BaseException | None = None
-        self._news = Condition()
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Raises ChildDied after the last piece when the run does. Its end is the run's."""
-        reader = Thread(target=self._read, name="reader")
-        reader.start()
-        try:
-            while piece := self._take():
-                yield piece
-            if self._death is not None:
-                raise self._death
-        finally:
-            self._run.stop(0)
-            with self._news:
-                self._over = True
-                self._news.notify_all()
-            reader.join()
-
-    def _take(self) -> bytes:
-        with self._news:
-            self._news.wait_for(lambda: self._lines or self._over)
-            piece = b"".join(self._lines)
-            self._lines, self._size = [], 0
-            self._news.notify_all()
-            return piece
-
-    def _read(self) -> None:
-        try:
-            for event in self._run.events():
-                self._add(events.encode(event))
-        except BaseException as e:
-            self._death = e
-        with self._news:
-            self._over = True
-            self._news.notify_all()
-
-    def _add(self, said: bytes) -> None:
-        with self._news:
-            self._news.wait_for(lambda: self._size < PIECE_BYTES or self._over)
-            self._lines.append(said)
-            self._size += len(said)
-            self._news.notify_all()
 
 
 def placed(pid: int) -> bytes:

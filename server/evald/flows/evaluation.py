@@ -12,6 +12,7 @@ from evald.flows.flow import FlowContext, SampleRecord
 from evald.flows.scoreboard import USAGE, Scoreboard, Scoring
 from evald.flows.usage import numbers_of
 from evald.model import Row
+from evald.tasks import together
 from evald.templates import context_of, with_answer
 
 Answer = Callable[[Row, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
@@ -123,12 +124,7 @@ class Evaluation:
         `deadline` when the time of the job was over before."""
         rows = enumerate(self._task.rows())
         workers = max(1, min(self._task.parallelism, self._task.count))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work(rows))
-        except ExceptionGroup as e:
-            raise e.exceptions[0] from None
+        await together(self._work(rows) for _ in range(workers))
         if self._late is not None:
             raise EvaluationError(self._late["kind"], self._late["message"], task=self._task.name)
 

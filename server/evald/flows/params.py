@@ -86,7 +86,7 @@ def _slips(kind: type[BaseModel], params: Any, field: str) -> Iterator[Violation
 def refuse(violations: Iterable[Violation]) -> InvalidArgument:
     """The error of several fields at once."""
     found = list(violations)
-    return InvalidArgument("; ".join(f"{v.field}: {v.message}" for v in found), found)
+    return InvalidArgument.all(found)
 
 
 def limited(dataset: Mapping[str, Any], limit: int | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evald.harness.requests import Likelihood, generation
 from evald.harness.tokens import Tokenizer
 from evald.model import CHAT, DEFAULTS, Asker, ModelClient, Row
+from evald.tasks import together
 
 if TYPE_CHECKING:
     from evald.harness.suite import Document
@@ -84,14 +84,7 @@ class Examinee:
         and that is the text, there are no `answers`. Raises EvaluationError."""
         assert isinstance(row, DocumentRow)
         instances = row.document.instances
-        try:
-            async with asyncio.TaskGroup() as group:
-                asked = [
-                    [group.create_task(self._ask(i)) for _ in range(i.repeats)] for i in instances
-                ]
-        except ExceptionGroup as e:
-            raise e.exceptions[0] from None
-        said = [[task.result() for task in tasks] for tasks in asked]
+        said = await together(together([self._ask(i) for _ in range(i.repeats)]) for i in instances)
         every = [one for answers in said for one in answers]
         sample = DocumentSample(
             output_text=text_of(instances, said),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable
 from copy import deepcopy
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -107,13 +105,3 @@ def counted(schema: dict[str, Any], count: int) -> dict[str, Any]:
         if member.get("type") == "array":
             member |= {"minItems": count, "maxItems": count}
     return schema
-
-
-async def together(asked: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
-    """Asks several questions at once. Raises the first error, and asks no more."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(question) for question in asked]
-    except ExceptionGroup as e:
-        raise e.exceptions[0] from None
-    return [task.result() for task in tasks]

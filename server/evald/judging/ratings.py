@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 from evald.judging.metric import Judgement
-from evald.judging.question import Form, Judge, Question, together
+from evald.judging.question import Form, Judge, Question
+from evald.tasks import together
 
 
 class OfTwo(Form):

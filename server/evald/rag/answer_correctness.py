@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from evald.judging.metric import Judgement
-from evald.judging.question import together
 from evald.judging.statements import Statements
 from evald.metrics.metric import MetricParams
 from evald.rag.answer_similarity import similarity
 from evald.rag.metric import Models, RagMetric
 from evald.rag.sample import RagSample
+from evald.tasks import together
 
 
 class CorrectnessParams(MetricParams):

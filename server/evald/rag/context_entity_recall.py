@@ -7,9 +7,10 @@ from typing import Any
 
 from evald.errors import EvaluationError
 from evald.judging.metric import Judgement
-from evald.judging.question import Form, Question, together
+from evald.judging.question import Form, Question
 from evald.rag.metric import Models, RagMetric
 from evald.rag.sample import RagSample
+from evald.tasks import together
 
 ENTITIES = """
 List what the text names: people, organisations, places, works, products, events, dates, amounts.

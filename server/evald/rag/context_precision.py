@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from evald.judging.metric import Judgement
-from evald.judging.question import Form, Question, together
+from evald.judging.question import Form, Question
 from evald.rag.metric import Models, RagMetric
 from evald.rag.sample import RagSample
+from evald.tasks import together
 
 USEFUL = """
 Tell whether the context was of use for the answer: whether somebody who has to write it would take

@@ -7,11 +7,11 @@ from typing import Literal
 
 from evald.errors import EvaluationError
 from evald.judging.metric import Judgement
-from evald.judging.question import together
 from evald.judging.statements import Statements
 from evald.metrics.metric import MetricParams
 from evald.rag.metric import Models, RagMetric
 from evald.rag.sample import RagSample
+from evald.tasks import together
 
 
 class NoiseParams(MetricParams):

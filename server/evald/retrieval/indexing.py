@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from evald.model import Embedder
+from evald.tasks import task_group
 from evald.vectors import Index, Passage, Vector
 
 Batch = tuple[list[Passage], asyncio.Task[Sequence[Vector]]]
@@ -39,18 +40,15 @@ async def fill(
         await index.add(passages, await vectors)
         step(len(passages))
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for passages in batches:
-                texts = [passage.text[:characters] for passage in passages]
-                request = embedder.embed(texts, "passage")
-                under_way.append((passages, group.create_task(request)))
-                if len(under_way) >= parallelism:
-                    await add()
-            while under_way:
+    async with task_group() as group:
+        for passages in batches:
+            texts = [passage.text[:characters] for passage in passages]
+            request = embedder.embed(texts, "passage")
+            under_way.append((passages, group.create_task(request)))
+            if len(under_way) >= parallelism:
                 await add()
-    except ExceptionGroup as e:
-        raise e.exceptions[0] from None
+        while under_way:
+            await add()
     await index.ready()
 
 
