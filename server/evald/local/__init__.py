@@ -1,0 +1,1 @@
+"""Models that evald runs itself: a checkpoint behind an OpenAI-compatible endpoint of its own."""

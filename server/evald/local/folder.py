@@ -1,0 +1,63 @@
+"""What a checkpoint's folder must hold, looked at before anything of it is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evald.errors import EvaluationError
+
+CONFIG = "config.json"
+INDEX = "model.safetensors.index.json"
+WEIGHTS = ".safetensors"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".nemo", ".msgpack", ".h5")
+ADAPTER = "adapter_config.json"
+
+
+def examine(folder: Path) -> dict[str, Any]:
+    """The model's configuration. Raises EvaluationError of kind `model` when the folder does not
+    hold a whole model whose weights are safetensors, which are data and nothing else."""
+    names = sorted(path.name for path in folder.iterdir())
+    if CONFIG not in names:
+        if ADAPTER in names:
+            raise wrong("it holds an adapter: merge that into its model, and give the whole one")
+        if any(name.endswith(".gguf") for name in names):
+            raise wrong("it holds a GGUF file: serve that, as by llama.cpp, and give api_endpoint")
+        shown = ", ".join(names[:10]) or "nothing"
+        raise wrong(f"it lacks {CONFIG}; give the folder that save_pretrained wrote, not {shown}")
+    config = _document(folder / CONFIG)
+    if not any(name.endswith(WEIGHTS) for name in names):
+        pickles = [name for name in names if name.endswith(PICKLES)]
+        if pickles:
+            raise wrong(
+                f"{pickles[0]} may hold code, so it is not loaded: save the model as safetensors, "
+                "by save_pretrained of transformers"
+            )
+        raise wrong(f"it lacks weights: no *{WEIGHTS} is there")
+    if INDEX in names:
+        shards = {str(name) for name in _document(folder / INDEX).get("weight_map", {}).values()}
+        if lacking := sorted(shards - set(names)):
+            raise wrong(f"it lacks {lacking[0]}, one of {len(shards)} files of weights")
+    return config
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of its weights."""
+    return sum(path.stat().st_size for path in folder.glob(f"*{WEIGHTS}"))
+
+
+def wrong(reason: str) -> EvaluationError:
+    """The error of a checkpoint that cannot be run."""
+    return EvaluationError("model", f"the model.artifact cannot be run: {reason}")
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError as e:
+        raise wrong(f"{path.name} is not JSON: {e}") from e
+    if not isinstance(document, Mapping):
+        raise wrong(f"{path.name} is not a JSON object")
+    return dict(document)
