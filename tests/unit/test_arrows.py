@@ -83,7 +83,8 @@ ALLOWED = {
         "errors",
     },
     "metrics": {"metrics", "model", "guard", "structured", "templates", "suggest", "errors"},
-    "clients": {"clients", "model", "errors", "settings", "vectors"},
+    "local": {"local", "errors"},
+    "clients": {"clients", "local", "model", "errors", "settings", "vectors"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
 the server."""
@@ -100,7 +101,7 @@ ONLY_IN = {
     "evaluation": {"rpc"},
     "grpc": {"rpc"},
     "google": {"rpc"},
-    "aiohttp": {"clients"},
+    "aiohttp": {"clients", "local/server.py"},
     "huggingface_hub": {"clients"},
     "fsspec": {"clients"},
     "bfcl_eval": {"bfcl"},
@@ -111,6 +112,8 @@ ONLY_IN = {
     "pynvml": {"executor"},
     "pytrec_eval": {"retrieval/measures.py"},
     "ray": {"executor/cluster.py"},
+    "torch": {"local"},
+    "transformers": {"local"},
 }
 
 FILES = sorted(ROOT.rglob("*.py"))
