@@ -147,8 +147,8 @@ class FileDatasets:
                 "dataset",
                 f"{absent(url).message}: the embedded store has "
                 f"{_listed(_stored(self._settings.data_dir, namespace))} in that namespace; add it "
-                f"by `evald datasets put {namespace}/{name} FILES...`, or set EVALD_DATA_STORE_URL "
-                "or hf_endpoint",
+                f"by `evald datasets put {namespace}/{name} FILES...` with this server's data dir "
+                "(--data-dir), or set EVALD_DATA_STORE_URL or hf_endpoint",
             )
         return Folder(folder), "/".join(rest)
 

@@ -58,11 +58,11 @@ class Usage:
         }
 
     def _quantile(self, share: float) -> float:
-        rank = share * (self._samples - 1)
+        """The least latency that a share of all is not above."""
         seen = 0
         for bucket in sorted(self._buckets):
             seen += self._buckets[bucket]
-            if seen > rank:
+            if seen >= share * self._samples:
                 break
         return min(2 * BASE**bucket / (BASE + 1), self._slowest)
 
