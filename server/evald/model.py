@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeGuard
 
 from evald.errors import EvaluationError
 from evald.templates import Template
@@ -20,8 +20,18 @@ DEFAULTS = ("max_tokens", "temperature", "top_p", "top_k", "stop")
 """Keys of a model's `inference_params` that go into requests."""
 
 
+def is_local(model: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether evald runs a model itself: one that has an artifact, and no endpoint."""
+    if not isinstance(model, Mapping) or model.get("api_endpoint"):
+        return False
+    return bool(model.get("artifact"))
+
+
 def form_of(model: Any) -> str | None:
-    """The one form in which a model is asked, if the path of its endpoint tells."""
+    """The one form in which a model is asked, if the path of its endpoint tells, or of one that
+    evald runs what its `spec` says."""
+    if is_local(model):
+        return COMPLETIONS if (model.get("spec") or {}).get("is_chat") is False else None
     endpoint = model.get("api_endpoint") or {} if isinstance(model, Mapping) else {}
     path = str(endpoint.get("url") or "").partition("?")[0].rstrip("/")
     return next((form for form, end in PATHS.items() if path.endswith(end)), None)

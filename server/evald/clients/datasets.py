@@ -58,7 +58,7 @@ class FileDatasets:
     def files(self, dataset: Dataset) -> list[str]:
         """Names of the files that have rows, of every split, below `files_url`; of a file its
         own."""
-        source, path = self._source(url_of(dataset), dataset)
+        source, path = self.source(url_of(dataset), dataset)
         names = source.names(path)
         if names == [path]:
             return [PurePosixPath(path).name]
@@ -91,16 +91,7 @@ class FileDatasets:
         """Raises EvaluationError of kind `request` when EVALD_EGRESS does not open a URL."""
         self._egress.url(url)
 
-    def _files(self, dataset: Dataset) -> list[tuple[Source, str]]:
-        """The files of a data set, in the order of their names."""
-        url = url_of(dataset)
-        source, path = self._source(url, dataset)
-        names = source.names(path)
-        if names != [path]:
-            names = _data_files(names, url, path, dataset.get("split"))
-        return [(source, name) for name in names]
-
-    def _source(self, url: str, dataset: Dataset) -> tuple[Source, str]:
+    def source(self, url: str, dataset: Dataset) -> tuple[Source, str]:
         """Where a URL leads, and the path there."""
         if url.startswith("/"):
             return self._local(url)
@@ -123,6 +114,15 @@ class FileDatasets:
             "dataset",
             f"files_url {url!r} must begin with one of {', '.join(known)}, or be an absolute path",
         )
+
+    def _files(self, dataset: Dataset) -> list[tuple[Source, str]]:
+        """The files of a data set, in the order of their names."""
+        url = url_of(dataset)
+        source, path = self.source(url, dataset)
+        names = source.names(path)
+        if names != [path]:
+            names = _data_files(names, url, path, dataset.get("split"))
+        return [(source, name) for name in names]
 
     def _hugging_face(self, url: str, segments: list[str], dataset: Dataset) -> tuple[Source, str]:
         if len(segments) < 2:

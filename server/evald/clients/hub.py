@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from evald.clients.egress import Egress
 from evald.clients.sources import absent, told
@@ -16,6 +16,11 @@ from evald.errors import EvaluationError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+
+Kind = Literal["dataset", "model"]
+
+PLACES: dict[Kind, str] = {"dataset": "hf://datasets/", "model": "hf://"}
+"""What the URL of each kind begins with."""
 
 _lock = Lock()
 _policy: Egress | None = None
@@ -39,10 +44,10 @@ class Hub:
         self._cache = cache
         self._token: str | bool | None = token or (None if trusted else False)
 
-    def repository(self, name: str) -> Repository:
-        """The data set `namespace/name` or `namespace/name@revision`."""
+    def repository(self, name: str, kind: Kind = "dataset") -> Repository:
+        """The data set or model `namespace/name` or `namespace/name@revision`."""
         repo, _, revision = name.partition("@")
-        return Repository(self, repo, revision or None)
+        return Repository(self, kind, repo, revision or None)
 
     def upload(self, name: str, folder: Path) -> None:
         """Stores a folder's files as the data set `namespace/name`."""
@@ -77,32 +82,37 @@ class Hub:
             except errors.HFValidationError as e:
                 raise EvaluationError("dataset", f"{url}: {e}") from e
 
-    def download(self, repo: str, revision: str | None, name: str) -> Path:
+    def download(self, kind: Kind, repo: str, revision: str | None, name: str) -> Path:
         """Where a file lies, once it has been fetched; unchanged files are fetched once."""
-        with self.api(f"hf://datasets/{repo}/{name}") as api:
+        with self.api(f"{PLACES[kind]}{repo}/{name}") as api:
             return Path(
                 api.hf_hub_download(
-                    repo, name, repo_type="dataset", revision=revision, cache_dir=self._cache
+                    repo, name, repo_type=kind, revision=revision, cache_dir=self._cache
                 )
             )
 
 
 class Repository:
-    """A data set of a hub, as a source of files."""
+    """A data set or model of a hub, as a source of files."""
 
-    def __init__(self, hub: Hub, name: str, revision: str | None) -> None:
+    def __init__(self, hub: Hub, kind: Kind, name: str, revision: str | None) -> None:
         self._hub = hub
+        self._kind: Kind = kind
         self._name = name
         self._revision = revision
 
     def names(self, path: str) -> list[str]:
-        with self._hub.api(f"hf://datasets/{self._name}") as api:
-            found = api.list_repo_files(self._name, repo_type="dataset", revision=self._revision)
+        with self._hub.api(PLACES[self._kind] + self._name) as api:
+            found = api.list_repo_files(self._name, repo_type=self._kind, revision=self._revision)
         below = f"{path}/" if path else ""
         return [name for name in found if name == path or name.startswith(below)]
 
     def open(self, name: str) -> BinaryIO:
-        return self._hub.download(self._name, self._revision, name).open("rb")
+        return self.fetch(name).open("rb")
+
+    def fetch(self, name: str, cache: Path | None = None) -> Path:
+        """Where a file lies, in the hub's own cache."""
+        return self._hub.download(self._kind, self._name, self._revision, name)
 
 
 def _prepare(egress: Egress) -> None:

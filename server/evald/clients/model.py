@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from evald.clients.checkpoints import Checkpoints
 from evald.clients.concurrency import Concurrency, Say
 from evald.clients.connection import Connection
 from evald.clients.egress import Egress
@@ -15,11 +16,16 @@ from evald.clients.ranking import RankingClient
 from evald.clients.reply import Reply, parse
 from evald.clients.retry import Backoff
 from evald.errors import EvaluationError
+from evald.local.models import Kind, LocalModels
+from evald.model import is_local
 from evald.settings import ClientSettings
 
 PARALLELISM = 16
 MAX_RETRIES = 5
 REQUEST_TIMEOUT = 60.0
+
+PATIENCE = 30 * 86400.0
+"""Seconds that a model which is run here may take for an answer: the time of the job ends it."""
 
 
 def unheard(level: str, message: str) -> None:
@@ -46,24 +52,42 @@ class ModelClients:
         self._deadline = deadline
         self._say = say
         self._egress = Egress(settings.egress)
+        self._local = LocalModels(Checkpoints(settings).link, say)
         self._limits: dict[str, Concurrency] = {}
+
+    def __enter__(self) -> ModelClients:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Puts away the models that were run here, and all that they hold. Other connections close
+        with their clients."""
+        self._local.close()
 
     def open(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> ModelClient:
         """A client of a model that writes; else as `connect`."""
-        return ModelClient(self.connect(model, params))
+        return ModelClient(self.connect(model, params, "writes"))
 
     def embedder(
         self, model: Mapping[str, Any] | str, params: Mapping[str, Any]
     ) -> EmbeddingClient:
         """A client of a model that turns texts into vectors; else as `connect`."""
-        return EmbeddingClient(self.connect(model, params))
+        return EmbeddingClient(self.connect(model, params, "embeds"))
 
     def reranker(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> RankingClient:
         """A client of a model that tells how well passages suit a query; else as `connect`."""
         return RankingClient(self.connect(model, params))
 
-    def connect(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> Connection:
-        """A connection to a model, given as a document or, for EVALD_INFERENCE_URL, by its id.
+    def connect(
+        self,
+        model: Mapping[str, Any] | str,
+        params: Mapping[str, Any],
+        kind: Kind | None = None,
+    ) -> Connection:
+        """A connection to a model, given as a document or, for EVALD_INFERENCE_URL, by its id. A
+        model of a `kind` that has no endpoint, but an artifact, is loaded and served here.
 
         Of `params` it reads `parallelism`, `max_retries` and `request_timeout` (seconds a try).
         Raises EvaluationError of kind `model` when it is not clear where the model is, and of kind
@@ -79,23 +103,34 @@ class ModelClients:
                 )
         else:
             endpoint = model.get("api_endpoint") or {}
-            if not endpoint.get("url"):
-                raise EvaluationError("model", "the model has no api_endpoint.url")
-        place = Endpoint(endpoint["url"], self._egress)
+        egress, timeout = self._egress, _seconds(params, "request_timeout", REQUEST_TIMEOUT)
+        if kind and is_local(model):
+            endpoint = self._serve(model, kind)
+            # Just this one place, whatever others are closed; and an answer takes what it takes.
+            egress, timeout = Egress(), PATIENCE
+        if not endpoint.get("url"):
+            raise EvaluationError("model", "the model has no api_endpoint.url")
+        place = Endpoint(endpoint["url"], egress)
         parallelism = _whole(params, "parallelism", PARALLELISM, least=1)
         return Connection(
             place,
-            self._egress,
+            egress,
             self._limit(place.origin, parallelism),
             model_id=endpoint.get("model_id"),
             api_key=endpoint.get("api_key"),
             parallelism=parallelism,
             max_retries=_whole(params, "max_retries", MAX_RETRIES, least=0),
-            request_timeout=_seconds(params, "request_timeout", REQUEST_TIMEOUT),
+            request_timeout=timeout,
             response_limit=self._settings.response_limit,
             backoff=self._backoff,
             deadline=self._deadline,
         )
+
+    def _serve(self, model: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+        """The endpoint of a model that is run here."""
+        server = self._local.serve(model["artifact"], kind)
+        name = model.get("name") or model["artifact"]["files_url"]
+        return {"url": server.url, "model_id": name, "api_key": server.key}
 
     def _limit(self, origin: str, parallelism: int) -> Concurrency:
         if origin not in self._limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import httpx2
 
 from evald.clients.egress import Egress
+from evald.clients.embedded import staged
 from evald.clients.web import guarded_client
 from evald.errors import EvaluationError
 
@@ -45,6 +47,10 @@ class Folder:
 
     def open(self, name: str) -> BinaryIO:
         return self._inside(name).open("rb")
+
+    def fetch(self, name: str, cache: Path) -> Path:
+        """Where a file lies."""
+        return self._inside(name)
 
     def _inside(self, path: str) -> Path:
         try:
@@ -81,6 +87,18 @@ class Bucket:
     def open(self, name: str) -> BinaryIO:
         with told(self._url):
             return cast(BinaryIO, self._fs.open(f"{self._place}/{name}", "rb"))
+
+    def fetch(self, name: str, cache: Path) -> Path:
+        """Where a file lies, once it is in the cache; one that has not changed is there already."""
+        place = f"{self._place}/{name}"
+        with told(self._url):
+            version = f"{self._url} {name} {self._fs.ukey(place)}"
+            there = cache / hashlib.sha256(version.encode()).hexdigest()
+            if not there.exists():
+                with staged(cache) as staging:
+                    self._fs.get_file(place, str(staging / there.name))
+                    (staging / there.name).replace(there)
+        return there
 
 
 class Web:

@@ -118,7 +118,8 @@ class Child:
                 flow = registry.flows()[kind]()
             except LookupError as e:
                 raise EvaluationError("flow", str(e)) from None
-            return Done(await flow.run(context_of(spec, emitter)))
+            with ModelClients(spec.clients, deadline=deadline_of(spec), say=emitter.log) as models:
+                return Done(await flow.run(context_of(spec, emitter, models)))
         except BaseException as e:
             return self._failed(e, emitter, clean)
 
@@ -160,13 +161,13 @@ def prepare(kind: str) -> Iterator[None]:
         yield from registry.flows()[kind].prepare()
 
 
-def context_of(spec: JobSpec, emitter: Emitter) -> FlowContext:
+def context_of(spec: JobSpec, emitter: Emitter, models: ModelClients) -> FlowContext:
     """All that the flow of a spec sees of the world."""
     return FlowContext(
         config=spec.config,
         target=spec.target,
         datasets=FileDatasets(spec.clients),
-        models=ModelClients(spec.clients, deadline=deadline_of(spec), say=emitter.log),
+        models=models,
         indexes=MilvusIndexes(spec.clients.milvus_url, spec.folder, spec.job_id),
         emit=emitter,
         kept=kept_in(spec.kept),

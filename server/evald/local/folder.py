@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,27 @@ ADAPTER = "adapter_config.json"
 
 def examine(folder: Path) -> dict[str, Any]:
     """The model's configuration. Raises EvaluationError of kind `model` when the folder does not
-    hold a whole model whose weights are safetensors, which are data and nothing else."""
+    hold a whole model."""
     names = sorted(path.name for path in folder.iterdir())
+    check_names(names)
+    config = _document(folder / CONFIG)
+    if INDEX in names:
+        shards = {str(name) for name in _document(folder / INDEX).get("weight_map", {}).values()}
+        if lacking := sorted(shards - set(names)):
+            raise wrong(f"it lacks {lacking[0]}, one of {len(shards)} files of weights")
+    return config
+
+
+def check_names(names: Collection[str]) -> None:
+    """Raises EvaluationError of kind `model` when files of these names are not a model whose
+    weights are safetensors, which are data and nothing else."""
     if CONFIG not in names:
         if ADAPTER in names:
             raise wrong("it holds an adapter: merge that into its model, and give the whole one")
         if any(name.endswith(".gguf") for name in names):
             raise wrong("it holds a GGUF file: serve that, as by llama.cpp, and give api_endpoint")
-        shown = ", ".join(names[:10]) or "nothing"
+        shown = ", ".join(sorted(names)[:10]) or "nothing"
         raise wrong(f"it lacks {CONFIG}; give the folder that save_pretrained wrote, not {shown}")
-    config = _document(folder / CONFIG)
     if not any(name.endswith(WEIGHTS) for name in names):
         pickles = [name for name in names if name.endswith(PICKLES)]
         if pickles:
@@ -36,11 +47,6 @@ def examine(folder: Path) -> dict[str, Any]:
                 "by save_pretrained of transformers"
             )
         raise wrong(f"it lacks weights: no *{WEIGHTS} is there")
-    if INDEX in names:
-        shards = {str(name) for name in _document(folder / INDEX).get("weight_map", {}).values()}
-        if lacking := sorted(shards - set(names)):
-            raise wrong(f"it lacks {lacking[0]}, one of {len(shards)} files of weights")
-    return config
 
 
 def size_of(folder: Path) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from evald.local import loading
 from evald.local.checkpoint import Checkpoint
@@ -15,25 +16,32 @@ from evald.local.engine import Engine
 from evald.local.server import Server, embedding, writing
 
 Kind = Literal["writes", "embeds"]
+Artifact = Mapping[str, Any]
 
 
 class LocalModels:
-    """Loads checkpoints and serves them until `close`. `say` writes into the log of the job."""
+    """Loads artifacts and serves them until `close`.
 
-    def __init__(self, say: Callable[[str, str], None]) -> None:
+    `link` puts links to an artifact's files into a folder, and `say` writes into the log of the
+    job.
+    """
+
+    def __init__(
+        self, link: Callable[[Artifact, Path], None], say: Callable[[str, str], None]
+    ) -> None:
+        self._link = link
         self._say = say
         self._open = ExitStack()
-        self._servers: dict[tuple[Path, Kind], Server] = {}
+        self._servers: dict[tuple[object, ...], Server] = {}
 
-    def serve(self, folder: Path, kind: Kind, precision: str | None = None) -> Server:
-        """The server of the checkpoint in a folder, which is loaded when it is first asked for.
-        Raises EvaluationError of kind `model` when that cannot be."""
-        key = (folder, kind)
+    def serve(self, artifact: Artifact, kind: Kind) -> Server:
+        """The server of an artifact, which is loaded when it is first asked for. Raises
+        EvaluationError of kind `model` when that cannot be."""
+        key = (artifact.get("files_url"), artifact.get("precision"), kind)
         if key not in self._servers:
             began = time.monotonic()
-            self._servers[key] = self._start(folder, kind, precision)
-            seconds = time.monotonic() - began
-            self._say("info", f"model.artifact loaded in {seconds:.1f} s")
+            self._servers[key] = self._start(artifact, kind)
+            self._say("info", f"model.artifact loaded in {time.monotonic() - began:.1f} s")
         return self._servers[key]
 
     def close(self) -> None:
@@ -41,8 +49,11 @@ class LocalModels:
         self._servers.clear()
         self._open.close()
 
-    def _start(self, folder: Path, kind: Kind, precision: str | None) -> Server:
+    def _start(self, artifact: Artifact, kind: Kind) -> Server:
         with ExitStack() as opened:
+            folder = Path(opened.enter_context(TemporaryDirectory(prefix="evald-")))
+            self._link(artifact, folder)
+            precision = artifact.get("precision")
             if kind == "embeds":
                 encoder = Encoder(folder, precision=precision)
                 opened.callback(encoder.close)
