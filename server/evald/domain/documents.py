@@ -165,9 +165,21 @@ def _violations(kind: str, path: str, member: Any) -> list[Violation]:
     if kind == "model" and isinstance(member, Mapping):
         endpoint = member.get("api_endpoint")
         if endpoint is None:
-            if member.get("artifact"):
-                return []
-            return [Violation(f"{path}.api_endpoint", "say where the model is served")]
+            artifact = member.get("artifact")
+            if artifact is None:
+                return [Violation(f"{path}.api_endpoint", "say where the model is served")]
+            return [
+                *(
+                    []
+                    if artifact.get("files_url")
+                    else [Violation(f"{path}.artifact.files_url", "say where its files are")]
+                ),
+                *(
+                    [Violation(f"{path}.artifact.tensor_parallelism", "it must be 1 or more")]
+                    if (artifact.get("tensor_parallelism") or 1) < 1
+                    else []
+                ),
+            ]
         return [
             *_url(f"{path}.api_endpoint.url", endpoint.get("url")),
             *(
@@ -208,6 +220,16 @@ def _lacks(holder: Mapping[str, Any], path: str = "") -> Iterator[Violation]:
             lacking = [key for key in needed if pipeline.get(key) in (None, "")]
             yield from (Violation(f"{at}.{key}", needed[key]) for key in lacking)
             yield from _lacks(pipeline, f"{at}.")
+
+
+def checkpoints(holder: Any) -> Iterator[Mapping[str, Any]]:
+    """The artifacts of models in a target, at any depth, that evald has to run itself."""
+    for key, value in holder.items() if isinstance(holder, Mapping) else ():
+        if key in OPAQUE or not isinstance(value, Mapping):
+            continue
+        if key in MODEL_MEMBERS and not value.get("api_endpoint") and value.get("artifact"):
+            yield value["artifact"]
+        yield from checkpoints(value)
 
 
 def _url(path: str, url: str | None) -> list[Violation]:

@@ -9,7 +9,7 @@ from evald.domain import ids
 from evald.domain.access import caller
 from evald.domain.comparison import SampleReader, compare
 from evald.domain.devices import Need
-from evald.domain.documents import SCHEMA_VERSION, Document
+from evald.domain.documents import SCHEMA_VERSION, Document, checkpoints
 from evald.domain.entities import Entities, Vault
 from evald.domain.judges import with_judges
 from evald.domain.listing import ListQuery, Page
@@ -122,8 +122,7 @@ class Jobs:
         self._fits(target, config)
         try:
             config = with_judges(config, self._targets.sealed)
-            need = Need.of(config.get("params") or {})
-            self._runner.check(need)
+            need = self._need(target, config.get("params") or {})
         except InvalidArgument as e:
             raise e.under("config") from e
         max_runtime = document.get("max_runtime")
@@ -155,6 +154,23 @@ class Jobs:
                 }
             ),
         }
+
+    def _need(self, target: Document, params: Mapping[str, Any]) -> Need:
+        """The GPUs that params ask for. Where they say nothing, a checkpoint gets those that it is
+        made for, if there are any at all. Raises InvalidArgument."""
+        wanted = max((c.get("tensor_parallelism") or 1 for c in checkpoints(target)), default=0)
+        if wanted and params.get("gpus") is None and self._has_gpus():
+            params = {**params, "gpus": wanted}
+        need = Need.of(params)
+        self._runner.check(need)
+        return need
+
+    def _has_gpus(self) -> bool:
+        try:
+            self._runner.check(Need(1))
+        except InvalidArgument:
+            return False
+        return True
 
     def get(self, job_id: str) -> Document:
         """Raises NotFound."""
