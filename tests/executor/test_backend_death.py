@@ -47,9 +47,9 @@ def alive(pid: int) -> bool:
         ("exit", "crash", "status 3"),
         ("segfault", "crash", "SIGSEGV"),
         ("kill", "killed", "memory"),
-        ("malformed", "protocol", "not an event"),
-        ("endless_line", "protocol", "bytes at once"),
-        ("mute", "protocol", "closed its pipe"),
+        ("malformed", "child", "not an event"),
+        ("endless_line", "child", "bytes at once"),
+        ("mute", "child", "closed its pipe"),
     ],
 )
 def test_a_death_says_how(

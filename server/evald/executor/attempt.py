@@ -129,7 +129,7 @@ class Attempt:
                 self._take(event)
         except ChildDied as e:
             return self._died(e)
-        return self._died(ChildDied("protocol", "the child ended without a result"))
+        return self._died(ChildDied("child", "the child ended without a result"))
 
     def _spec(self) -> JobSpec:
         config = self._vault.reveal(with_files(self._claim.config))

@@ -64,7 +64,7 @@ class Live:
                     case events.Failed(error=error):
                         return report.failed(error)
                 report.take(event)
-            raise ChildDied("protocol", "the child ended without a result")
+            raise ChildDied("child", "the child ended without a result")
         except ChildDied as e:
             if over.is_set():
                 raise Unavailable("the evaluation was ended: nobody waits for it") from e

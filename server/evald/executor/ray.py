@@ -233,4 +233,4 @@ def event_of(line: bytes) -> Event:
     try:
         return decode(line)
     except ValueError as e:
-        raise ChildDied("protocol", "the Ray task said what is not an event") from e
+        raise ChildDied("child", "the Ray task said what is not an event") from e

@@ -121,7 +121,7 @@ class LocalRun:
         try:
             return decode(line)
         except ValueError as e:
-            raise ChildDied("protocol", "the child said what is not an event") from e
+            raise ChildDied("child", "the child said what is not an event") from e
 
     def _send(self) -> bool:
         """Sends as much of the spec as the pipe takes; says whether there is more."""
@@ -194,7 +194,7 @@ class Lines:
         self._pieces.append(rest)
         self._size += len(rest)
         if self._size > self._limit:
-            raise ChildDied("protocol", f"the child said more than {self._limit} bytes at once")
+            raise ChildDied("child", f"the child said more than {self._limit} bytes at once")
 
 
 def death(status: int | None, *, stopped: bool, alive: bool) -> ChildDied:
@@ -202,7 +202,7 @@ def death(status: int | None, *, stopped: bool, alive: bool) -> ChildDied:
     if stopped:
         return ChildDied("stopped", "the child was told to end")
     if alive or status is None:
-        return ChildDied("protocol", "the child closed its pipe before the job had ended")
+        return ChildDied("child", "the child closed its pipe before the job had ended")
     if status == -signal.SIGKILL:
         return ChildDied(
             "killed",
