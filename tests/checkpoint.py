@@ -25,6 +25,7 @@ def checkpoint(
     import torch
     import transformers
 
+    transformers.logging.disable_progress_bar()
     tokenizer = tokenizer_of(template)
     torch.manual_seed(seed)
     size = {
