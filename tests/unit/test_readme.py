@@ -50,3 +50,11 @@ def test_kinds_of_errors() -> None:
     tables = section.partition("A job's or a sample's")[2]
     cells = [line.split("|")[1] for line in tables.splitlines() if line.startswith("| `")]
     assert set(re.findall(r"`(\w+)`", " ".join(cells))) == known
+
+
+def test_every_folder_has_its_place() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`(\w+)`", " ".join(table)))
+    folders = {path.parent.name for path in Path(evald.__file__).parent.glob("*/__init__.py")}
+    assert named == folders
