@@ -1,6 +1,6 @@
 """Runs benchmarks by name, all of them by default, and prints what they measure.
 
-`--write` puts what they print into RESULTS.md too, in place of what is there.
+`--write` puts what they print into RESULTS.md too, in place of what they printed before.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 HEAD = """\
 # Measurements
 
-Written by `python -m benchmarks --write` on {date}: {cpus} CPUs, {machine}, Python {python}.
-Whatever is compared was measured in turns in the same run. On another machine, or a busy one,
-seconds differ much, ratios less.
+Written by `python -m benchmarks --write`. Whatever is compared was measured in turns in the same
+run. On another machine, or a busy one, seconds differ much, ratios less.
 """
 
 
@@ -39,13 +38,22 @@ class Tee(io.StringIO):
 
 
 def run(name: str) -> str:
-    """Runs a benchmark; answers its section of RESULTS.md."""
+    """Runs a benchmark; answers its section of RESULTS.md, below its heading."""
     benchmark = importlib.import_module(f"benchmarks.{name}")
     with contextlib.redirect_stdout(Tee()) as printed:
         benchmark.main()
         print()
     text = printed.getvalue().strip("\n")
-    return f"## {name}\n\n{benchmark.__doc__.strip()}\n\n```text\n{text}\n```\n"
+    machine = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}"
+    made = f"{datetime.now(UTC).date()}, {machine}, Python {platform.python_version()}:"
+    return f"{benchmark.__doc__.strip()}\n\n{made}\n\n```text\n{text}\n```\n"
+
+
+def written() -> dict[str, str]:
+    """The sections of RESULTS.md by their headings."""
+    _, *sections = RESULTS.read_text().split("\n## ")
+    parted = (section.partition("\n\n") for section in sections)
+    return {name: text.rstrip("\n") + "\n" for name, _, text in parted}
 
 
 def main() -> None:
@@ -55,15 +63,11 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.names) - set(NAMES):
         parser.error(f"there is no {', '.join(unknown)}, only {', '.join(NAMES)}")
-    sections = [run(name) for name in given.names or NAMES]
+    made = {name: run(name) for name in given.names or NAMES}
     if given.write:
-        head = HEAD.format(
-            date=datetime.now(UTC).date(),
-            cpus=os.cpu_count(),
-            machine=f"{platform.system()} {platform.machine()}",
-            python=platform.python_version(),
-        )
-        RESULTS.write_text("\n".join([head, *sections]))
+        sections = {**written(), **made}
+        known = [f"## {name}\n\n{sections[name]}" for name in NAMES if name in sections]
+        RESULTS.write_text("\n".join([HEAD, *known]))
 
 
 if __name__ == "__main__":
