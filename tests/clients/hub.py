@@ -17,10 +17,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub:
-    """`repos` maps a data set's name to its files; `redirect`, if set, is where files lie."""
+    """`repos` maps a data set's name to its files, `models` a model's; `redirect`, if set, is where
+    files lie."""
 
     def __init__(self) -> None:
         self.repos: dict[str, dict[str, bytes]] = {}
+        self.models: dict[str, dict[str, bytes]] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.redirect: str | None = None
         self.port = 0
@@ -77,10 +79,12 @@ class _Handler(BaseHTTPRequestHandler):
             given = json.loads(body)
             self.hub.repos.pop(f"{given['organization']}/{given['name']}", None)
             return self._json({})
-        found = re.fullmatch(r"(?:/api)?/datasets/([^/]+/[^/]+)/(\w+)/([^/]+)(?:/(.*))?", path)
-        if not found or found[1] not in self.hub.repos:
+        place = r"(?:/api)?/(?:datasets/)?([^/]+/[^/]+)/(\w+)/([^/]+)(?:/(.*))?"
+        found = re.fullmatch(place, path.replace("/api/models/", "/api/"))
+        repos = self.hub.repos if "/datasets/" in path else self.hub.models
+        if not found or found[1] not in repos:
             return self._json({"error": "gone"}, 404, {"X-Error-Code": "RepoNotFound"})
-        files = self.hub.repos[found[1]]
+        files = repos[found[1]]
         match found[2]:
             case "tree":
                 return self._json([_entry(name, data) for name, data in files.items()])
