@@ -25,7 +25,12 @@ FILES = {
     "tokenizer.json": b"tokens",
     "1_Pooling/config.json": b"pooling",
 }
-OTHERS = {"README.md": b"#", "pytorch_model.bin": b"code", "onnx/model.safetensors": b"other"}
+OTHERS = {
+    "README.md": b"#",
+    "pytorch_model.bin": b"code",
+    "consolidated.safetensors": b"twice",
+    "onnx/model.safetensors": b"other",
+}
 
 
 @pytest.fixture

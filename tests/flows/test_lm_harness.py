@@ -19,6 +19,7 @@ from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.flow import Kept
 from evald.harness import library, names
 from evald.settings import Settings
+from tests.checkpoint import checkpoint
 from tests.endpoint import Endpoint
 
 pytestmark = [
@@ -81,14 +82,14 @@ def target(url: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def harness(world_of: Any, tmp_path: Path) -> Callable[..., Any]:
+def harness(world_of: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """A world with lm-eval's tasks, real clients and the rows that are given."""
+    with ModelClients(Settings(data_dir=tmp_path).clients) as clients:
 
-    def make(rows: list[dict[str, Any]], kept: list[Kept] | None = None) -> Any:
-        clients = ModelClients(Settings(data_dir=tmp_path).clients)
-        return world_of(sets={"own": rows}, model=clients, kept=kept or [])
+        def make(rows: list[dict[str, Any]], kept: list[Kept] | None = None) -> Any:
+            return world_of(sets={"own": rows}, model=clients, kept=kept or [])
 
-    return make
+        yield make
 
 
 @contextmanager
@@ -208,6 +209,27 @@ def test_choices_by_probability(harness: Any) -> None:
     sample = world.emit.samples[0]
     assert len(sample.sample["answers"]) == 4
     assert sample.sample["output_text"] in "ABCD"
+
+
+def test_a_checkpoint_scores_as_lm_evals_own_model(harness: Any, tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "datasets" / "ns" / "tiny", max_position_embeddings=1024)
+    model = {"type": "model", "model": {"artifact": {"files_url": "hf://ns/tiny"}}}
+    loaded = library.module("lm_eval.models.huggingface").HFLM
+
+    def own(*, begins: bool) -> Any:
+        return loaded(pretrained=str(folder), device="cpu", batch_size=8, add_bos_token=begins)
+
+    result = harness(SUBJECTS).run(config("mmlu_anatomy", num_fewshot=2), model)
+    found = by_lm_eval("mmlu_anatomy", own(begins=True), SUBJECTS, num_fewshot=2)
+    assert same_scores(result["tasks"]["mmlu_anatomy"], found["mmlu_anatomy"]) == 1
+    assert 0 < found["mmlu_anatomy"]["acc,none"] < 1
+    pages = [{"page": f"There are {n} words here , more or less ."} for n in range(6)]
+    result = harness(pages).run(config("wikitext"), model)
+    # Of a whole text lm-eval puts the first token there itself.
+    found = by_lm_eval("wikitext", own(begins=False), pages)
+    for name, metric in result["tasks"]["wikitext"]["metrics"].items():
+        value = metric["scores"][name]["value"]
+        assert value == pytest.approx(found["wikitext"][f"{name},none"], rel=1e-4)
 
 
 def test_what_was_answered_is_not_asked_again(harness: Any) -> None:

@@ -7,8 +7,14 @@ from datetime import UTC, datetime
 from evald.domain.devices import Device
 from evald.domain.fleet import Server
 from evald.store.store import Store
-from evaluation.v1 import config_pb2, executor_service_pb2
-from tests.rpc.calls import Stubs, custom_config, new_job
+from evaluation.v1 import (
+    config_pb2,
+    executor_service_pb2,
+    job_service_pb2,
+    model_pb2,
+    target_pb2,
+)
+from tests.rpc.calls import Stubs, custom_config, error_of, new_job
 
 GPU = Device(0, "GPU-0", "a GPU", 80 * 1024)
 
@@ -35,3 +41,27 @@ def test_servers_gpus_leases_and_queue(stubs: Stubs, store: Store) -> None:
     assert (waits.position, waits.job, waits.gpus) == (1, jobs[1].id, 1)
     assert waits.reason == "needs 1 GPU of 40.5 GiB, 0 free"
     assert found.queue_size == 1
+
+
+def test_a_checkpoint_gets_a_gpu(stubs: Stubs) -> None:
+    """One, or as many as it is made for, unless the params say how many."""
+
+    def asked(copies: int | None, **params: int) -> job_service_pb2.CreateJobRequest:
+        artifact = model_pb2.ModelArtifact(files_url="hf://ns/tiny", tensor_parallelism=copies)
+        request = new_job()
+        request.job.inline_target.CopyFrom(
+            target_pb2.Target(
+                type=target_pb2.TARGET_TYPE_MODEL, inline_model=model_pb2.Model(artifact=artifact)
+            )
+        )
+        given = config_pb2.EvaluationParams(**params)
+        request.job.inline_config.CopyFrom(custom_config(params=given))
+        return request
+
+    wanted = {}
+    for request, gpus in ((asked(None), 1), (asked(1), 1), (asked(2, gpus=0), 0)):
+        wanted[stubs.jobs.CreateJob(request, timeout=10).id] = gpus
+    found = stubs.executor.GetExecutor(executor_service_pb2.GetExecutorRequest(), timeout=10)
+    assert {job.job: job.gpus for job in found.queue} == wanted
+    _, error = error_of(stubs.jobs.CreateJob, asked(2))
+    assert "there is 1 GPU" in error.message

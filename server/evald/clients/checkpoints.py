@@ -12,7 +12,7 @@ from evald.clients.embedded import SCHEME
 from evald.clients.hub import Hub, Repository
 from evald.clients.sources import Bucket, Folder, Source
 from evald.errors import EvaluationError
-from evald.local.folder import WEIGHTS, check_names
+from evald.local.folder import check_names, has_weights
 from evald.settings import ClientSettings
 
 HUB = "hf://"
@@ -83,4 +83,4 @@ def wanted(name: str) -> bool:
     """Whether a file of a checkpoint's folder is read: weights at its top, and what describes it
     there or a folder below."""
     depth = len(PurePosixPath(name).parts)
-    return (depth <= 2 and name.endswith(SETTINGS)) or (depth == 1 and name.endswith(WEIGHTS))
+    return has_weights(name) or (depth <= 2 and name.endswith(SETTINGS))

@@ -39,19 +39,25 @@ def check_names(names: Collection[str]) -> None:
             raise wrong("it holds a GGUF file: serve that, as by llama.cpp, and give api_endpoint")
         shown = ", ".join(sorted(names)[:10]) or "nothing"
         raise wrong(f"it lacks {CONFIG}; give the folder that save_pretrained wrote, not {shown}")
-    if not any(name.endswith(WEIGHTS) for name in names):
+    if not any(map(has_weights, names)):
         pickles = [name for name in names if name.endswith(PICKLES)]
         if pickles:
             raise wrong(
                 f"{pickles[0]} may hold code, so it is not loaded: save the model as safetensors, "
                 "by save_pretrained of transformers"
             )
-        raise wrong(f"it lacks weights: no *{WEIGHTS} is there")
+        raise wrong(f"it lacks weights: no model*{WEIGHTS} is there")
+
+
+def has_weights(name: str) -> bool:
+    """Whether a file holds weights as transformers names them: `model.safetensors`, or parts of it.
+    Others, such as `consolidated.safetensors`, are the same once more for other libraries."""
+    return name.startswith("model") and name.endswith(WEIGHTS) and "/" not in name
 
 
 def size_of(folder: Path) -> int:
     """Bytes of its weights."""
-    return sum(path.stat().st_size for path in folder.glob(f"*{WEIGHTS}"))
+    return sum(path.stat().st_size for path in folder.iterdir() if has_weights(path.name))
 
 
 def wrong(reason: str) -> EvaluationError:
