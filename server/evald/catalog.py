@@ -32,7 +32,7 @@ def describe_flow(flow: type[Flow]) -> dict[str, Any]:
     metrics = registry.metrics().names() if flow.metrics is None else sorted(flow.metrics)
     missing = flow.missing()
     return {
-        "name": flow.__module__.rpartition(".")[2],
+        "name": name_of(flow),
         "description": summary(flow),
         "types": list(flow.types),
         "more_types": len({*flow.more_types()} - {*flow.types}),
@@ -43,6 +43,10 @@ def describe_flow(flow: type[Flow]) -> dict[str, Any]:
         "params": params_schema(flow),
         **({"missing": missing} if missing else {}),
     }
+
+
+def name_of(flow: type[Flow]) -> str:
+    return flow.__module__.rpartition(".")[2]
 
 
 def params_schema(flow: type[Flow]) -> dict[str, Any]:

@@ -33,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail("; ".join(problems))
     except EvaldError as e:
         fail(e.message)
+    except BrokenPipeError:  # as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as e:
+        fail(f"{e.strerror or e}: {e.filename}" if e.filename else str(e))
     sys.exit(status)
 
 

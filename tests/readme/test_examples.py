@@ -85,7 +85,7 @@ def test_model(service: Service, tmp_path: Path) -> None:
 
 
 def test_judges(service: Service, tmp_path: Path) -> None:
-    with Endpoint(reply="It is right. RATING: 5") as judge:
+    with Endpoint(reply='{"quality": 5}') as judge:
         live = json.loads(run("Judges", service, tmp_path, judge.url))
         [request] = judge.requests
     metric = live["result"]["tasks"]["qa"]["metrics"]["judged"]

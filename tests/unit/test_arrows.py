@@ -18,6 +18,7 @@ ALLOWED = {
         "clients",
         "domain",
         "executor",
+        "registry",
         "store",
         "suggest",
         "worker",

@@ -135,3 +135,31 @@ def test_gpus_of_servers_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit, match="0"):
         main(["gpus", "--json", "--data-dir", str(tmp_path)])
     assert json.loads(capsys.readouterr().out)["devices"][0]["memory"] == 24.0
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("foo", "EVALD_DATABASE_URL is no URL of a database"),
+        ("nope://host/name", "EVALD_DATABASE_URL is no URL of a database"),
+        ("mysql://host/name", "EVALD_DATABASE_URL needs the package MySQLdb"),
+    ],
+)
+def test_database_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    url: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("EVALD_DATABASE_URL", url)
+    with pytest.raises(SystemExit, match="2"):
+        main(["gpus", "--data-dir", str(tmp_path)])
+    assert said in capsys.readouterr().err
+
+
+def test_data_dir_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="2"):
+        main(["gpus", "--data-dir", str(tmp_path / "file" / "data")])
+    assert capsys.readouterr().err.startswith("evald: Not a directory: ")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evald.catalog import describe
+from evald import registry
+from evald.catalog import describe, name_of
 from evald.commands.table import show
 from evald.errors import NotFound
 from evald.settings import Settings
@@ -26,7 +27,7 @@ WIDTH = 96
 def add(commands: Any) -> None:
     """Adds the command to a command line."""
     flows = commands.add_parser("flows", help="show what can be evaluated here")
-    flows.add_argument("name", nargs="?", help="a flow, to show all of it")
+    flows.add_argument("name", nargs="?", help="a flow or a config type, to show all of the flow")
     flows.add_argument("--json", action="store_true", help="print it as JSON, with schemas")
     flows.set_defaults(run=_show)
 
@@ -40,11 +41,17 @@ def _show(settings: Settings, given: argparse.Namespace) -> int:
         else:
             show(COLUMNS, map(row, found["data"]))
         return 0
-    if given.name not in flows:
-        raise NotFound(f"the flow {unknown(given.name, flows)}")
-    flow = flows[given.name]
+    flow = flows.get(given.name) or flow_of(given.name, flows)
     print(json.dumps(flow, indent=2) if given.json else "\n".join(lines(flow)))
     return 0
+
+
+def flow_of(kind: str, flows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The flow that runs a config type. Raises NotFound."""
+    try:
+        return flows[name_of(registry.flows()[kind])]
+    except LookupError:
+        raise NotFound(f"the flow {unknown(kind, flows)}") from None
 
 
 def row(flow: dict[str, Any]) -> Sequence[str]:

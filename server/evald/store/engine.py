@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double, TypeDecorator
@@ -69,8 +69,21 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 32) -> None:
-        parsed = make_url(url)
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        try:
+            parsed = make_url(url)
+            backend = parsed.get_backend_name()
+            parsed.get_dialect().import_dbapi()
+        except (ArgumentError, NoSuchModuleError):
+            raise Unavailable(
+                "EVALD_DATABASE_URL is no URL of a database; one is "
+                "postgresql+psycopg://user:password@host/name"
+            ) from None
+        except ModuleNotFoundError as e:
+            raise Unavailable(
+                f"EVALD_DATABASE_URL needs the package {e.name}; for PostgreSQL: pip install "
+                "'evald[postgres]', and a URL that begins with postgresql+psycopg://"
+            ) from None
+        self.is_sqlite = backend == "sqlite"
         options: dict[str, Any] = {
             "json_serializer": write_json,
             "hide_parameters": True,  # errors are logged, and these are the callers' data
