@@ -69,7 +69,9 @@ def test_a_killed_job_embeds_no_document_again(service: Service, slow: Endpoint)
     for pid in children(service.pid):
         if Path(f"/proc/{pid}/comm").read_text().startswith("python"):
             os.kill(pid, signal.SIGKILL)
-    assert rest.finish(job_id)["status"] == "completed"
+    job = rest.finish(job_id)
+    assert job["status"] == "completed"
+    assert job["status_details"]["samples_processed"] == 5, "documents are no samples"
     wanted = Counter(text for *_, text in described()[:DOCUMENTS])
     counts = embedded(slow)
     again = counts - wanted

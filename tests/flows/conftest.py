@@ -39,8 +39,8 @@ class Emit:
     def sample(self, record: SampleRecord) -> None:
         self.samples.append(record)
 
-    def progress(self, processed: int, total: int | None) -> None:
-        self.steps.append((processed, total))
+    def progress(self, processed: int, total: int | None, others: int = 0) -> None:
+        self.steps.append((processed + others, total))
 
     def task(self, name: str, status: str) -> None:
         self.tasks.append((name, status))

@@ -75,9 +75,9 @@ class Emitter:
             elif len(self._batch) == 1:
                 self._news.notify()
 
-    def progress(self, processed: int, total: int | None) -> None:
+    def progress(self, processed: int, total: int | None, others: int = 0) -> None:
         with self._news:
-            self._progress = Progress(processed, total)
+            self._progress = Progress(processed, total, others)
             self._news.notify()
 
     def task(self, name: str, status: str) -> None:

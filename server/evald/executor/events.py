@@ -35,11 +35,13 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Samples done in the whole job, kept ones included, and how many there are if known."""
+    """Samples done in the whole job, kept ones included, and other steps that are done; `total` is
+    how many there are of both, if known."""
 
     kind: ClassVar[str] = "progress"
     processed: int
     total: int | None
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)

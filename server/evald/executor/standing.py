@@ -26,8 +26,8 @@ def at_start(config: Mapping[str, Any]) -> Standing:
 def after(standing: Standing, event: Progress | Task) -> Standing:
     """How far it is after an event."""
     match event:
-        case Progress(processed=processed, total=total):
-            done = processed / total * 100 if total else None
+        case Progress(processed=processed, total=total, others=others):
+            done = (processed + others) / total * 100 if total else None
             return replace(standing, processed=processed, progress=done and min(done, ALMOST))
         case Task(name=name, status=status):
             return replace(standing, task_status={**standing.task_status, name: status})

@@ -86,16 +86,26 @@ async def evaluate(tasks: Sequence[Work], context: FlowContext) -> dict[str, Any
 
 
 class Progress:
-    """Counts the samples of the whole job."""
+    """Counts the samples of the whole job, and what else is done for it."""
 
     def __init__(self, total: int, context: FlowContext) -> None:
         self._total = total
         self._context = context
         self._done = 0
+        self._others = 0
 
-    def step(self, count: int = 1) -> None:
-        self._done += count
-        self._context.emit.progress(self._done, self._total)
+    def step(self) -> None:
+        """A sample is done."""
+        self._done += 1
+        self._say()
+
+    def advance(self, count: int) -> None:
+        """So many of what are no samples are done."""
+        self._others += count
+        self._say()
+
+    def _say(self) -> None:
+        self._context.emit.progress(self._done, self._total, self._others)
 
 
 class Evaluation:

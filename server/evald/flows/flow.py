@@ -52,8 +52,9 @@ class Emit(Protocol):
 
     def sample(self, record: SampleRecord) -> None: ...
 
-    def progress(self, processed: int, total: int | None) -> None:
-        """Samples done in the whole job, kept ones included, and how many there are if known."""
+    def progress(self, processed: int, total: int | None, others: int = 0) -> None:
+        """Samples done in the whole job, kept ones included, and `others`, steps that are no
+        samples; `total` is how many there are of both, if known."""
 
     def task(self, name: str, status: str) -> None:
         """`status` is pending, running, completed or failed."""

@@ -92,7 +92,7 @@ class Search:
     async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
         """Raises EvaluationError."""
         try:
-            async with self._searching(context, progress.step) as retriever:
+            async with self._searching(context, progress.advance) as retriever:
                 return await self.task(retriever).evaluate(context, progress)
         except EvaluationError as e:
             task = e.task or self.name

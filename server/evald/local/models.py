@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from evald.local import loading
-from evald.local.checkpoint import Checkpoint
-from evald.local.encoder import Encoder
-from evald.local.engine import Engine
-from evald.local.server import Server, embedding, writing
+if TYPE_CHECKING:
+    from evald.local.server import Server
 
 Kind = Literal["writes", "embeds"]
 Artifact = Mapping[str, Any]
@@ -50,6 +47,13 @@ class LocalModels:
         self._open.close()
 
     def _start(self, artifact: Artifact, kind: Kind) -> Server:
+        # Most jobs run no model, and their processes start the sooner.
+        from evald.local import loading
+        from evald.local.checkpoint import Checkpoint
+        from evald.local.encoder import Encoder
+        from evald.local.engine import Engine
+        from evald.local.server import Server, embedding, writing
+
         with ExitStack() as opened:
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="evald-")))
             self._link(artifact, folder)
