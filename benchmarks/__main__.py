@@ -17,7 +17,7 @@ from pathlib import Path
 
 NAMES = (
     "turnaround", "throughput", "memory", "model_client", "live", "listing", "watchers",
-    "retrieval",
+    "retrieval", "local_models",
 )  # fmt: skip
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

@@ -77,6 +77,11 @@ class Row:
         return [*self.ask.prompt, *self.written]
 
     @property
+    def last(self) -> int:
+        """The last of its `tokens`."""
+        return self.written[-1] if self.written else self.ask.prompt[-1]
+
+    @property
     def length(self) -> int:
         """How many `tokens` there are."""
         return len(self.ask.prompt) + len(self.written)

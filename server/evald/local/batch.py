@@ -72,7 +72,7 @@ class Batch:
         import torch
 
         device = self._checkpoint.device
-        ids = torch.tensor([[row.tokens[-1]] for row in self.rows], device=device)
+        ids = torch.tensor([[row.last] for row in self.rows], device=device)
         mask = torch.nn.functional.pad(self._mask, (0, 1), value=1)
         position = mask.sum(-1, keepdim=True) - 1
         logits = self._checkpoint.forward(ids, mask, position, self._cache, every=False)
