@@ -50,6 +50,7 @@ ALLOWED = {
     "bfcl": {"bfcl", "suggest", "errors"},
     "code": {"code", "processes", "model", "suggest", "errors"},
     "harness": {"harness", "model", "tasks", "errors"},
+    "safety": {"safety", "metrics", "model", "errors"},
     "judging": {
         "judging",
         "metrics",
@@ -75,6 +76,7 @@ ALLOWED = {
         "harness",
         "registry",
         "retrieval",
+        "safety",
         "model",
         "tasks",
         "templates",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evald.flows.flow import Document, FlowContext
 from evald.flows.params import EvaluationParams, parse
-from evald.model import Asker, ModelClient
+from evald.model import CHAT, COMPLETIONS, Asker, ModelClient, form_of
 from evald.templates import Template
 
 FIELD = "params.extra.judge"
@@ -88,7 +88,7 @@ def parse_judge(config: Document) -> JudgeParams:
 
 class Judge:
     """An open judge. Of its params, those for the client are its own, else the config's. The config
-    has it at `field`."""
+    has it at `field`. `form` is how it is asked, unless its URL takes the other form alone."""
 
     def __init__(
         self,
@@ -96,17 +96,18 @@ class Judge:
         context: FlowContext,
         opened: AsyncExitStack,
         field: str = FIELD,
+        form: str = CHAT,
     ) -> None:
         own = parse(EvaluationParams, judge.params, f"{field}.params")
         shared = parse(EvaluationParams, context.config.get("params"), "params").client()
         given = {key: value for key, value in own.client().items() if key in judge.params}
         self._model = judge.model
+        self.form = form_of(judge.model) or form
         self._params = {**DEFAULTS, **own.request()}
         self._client: ModelClient = context.models.open(judge.model, {**shared, **given})
         opened.push_async_callback(self._client.close)
 
     def asker(self, template: Template) -> Asker:
         """Asks by a template."""
-        return Asker(
-            self._client, template, self._model, params=self._params, plain_text="messages"
-        )
+        plain = "prompt" if self.form == COMPLETIONS else "messages"
+        return Asker(self._client, template, self._model, params=self._params, plain_text=plain)

@@ -1,0 +1,85 @@
+"""The rows of a benchmark: those of a task's own data set, else the published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from evald.code.benchmark import HUB
+from evald.errors import EvaluationError
+from evald.flows.door import check_rows
+from evald.flows.flow import Document, FlowContext
+from evald.model import Row
+
+OWN = "where that cannot be reached, give the rows in the task's dataset"
+GATED = "where they are gated, accept their terms at the Hub and give params.extra.hf_token"
+
+
+class Published:
+    """Rows of one task, read anew each time.
+
+    `files` are where they are published, each with the fields that go to all of its rows. `read`
+    makes of a row what the benchmark needs, or None of one that it leaves out; it raises
+    EvaluationError of kind `dataset`. The limit counts what is left.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        context: FlowContext,
+        files: Mapping[str, Mapping[str, Any]],
+        read: Callable[[Row], Row | None],
+        *,
+        given: Document | None = None,
+        token: str | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self._task = task
+        self._datasets = context.datasets
+        self._read = read
+        self._limit = limit
+        self._given = given is not None
+        hub = {"hf_endpoint": HUB} | ({"hf_token": token} if token else {})
+        self._sets: list[tuple[Document, Mapping[str, Any]]] = (
+            [(given, {})]
+            if given is not None
+            else [({"files_url": url, **hub}, more) for url, more in files.items()]
+        )
+
+    def count(self) -> int:
+        """Number of rows. Raises EvaluationError of kind `dataset` that tells which are wrong."""
+        with hinted("" if self._given else f"{OWN}; {GATED}"):
+            found = sum(
+                check_rows(self._datasets, dataset, len, self._task, unfold=self._unfold(more))
+                for dataset, more in self._sets
+            )
+        return found if self._limit is None else min(found, self._limit)
+
+    def rows(self) -> Iterator[Row]:
+        return islice(self._all(), self._limit)
+
+    def _all(self) -> Iterator[Row]:
+        for dataset, more in self._sets:
+            unfold = self._unfold(more)
+            for row in self._datasets.rows(dataset):
+                yield from unfold(row)
+
+    def _unfold(self, more: Mapping[str, Any]) -> Callable[[Row], Iterable[Row]]:
+        def unfold(row: Row) -> Iterable[Row]:
+            made = self._read({**more, **row})
+            return () if made is None else (made,)
+
+        return unfold
+
+
+@contextmanager
+def hinted(hint: str) -> Iterator[None]:
+    """Adds what to do to the errors of the block."""
+    try:
+        yield
+    except EvaluationError as e:
+        if not hint:
+            raise
+        raise EvaluationError(e.kind, f"{e.message}; {hint}", task=e.task) from None
