@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.checkpoint import checkpoint
@@ -104,12 +106,33 @@ def test_flows_run_on_a_checkpoint(
         samples = rest("GET", f"/jobs/{job['id']}/samples?page_size=100")["data"]
         said = {s["index"]: s["sample"]["output_text"] for s in samples}
         assert [said[n] for n in range(len(own))] == own
-    # A child that has run a model is fit for the next job: it holds neither port nor file.
-    for pid in children(service.pid):
-        if b"executor.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            threads = {p.read_text().strip() for p in Path(f"/proc/{pid}/task").glob("*/comm")}
-            assert not threads & {"engine", "endpoint"}
-            assert "ns/tiny" not in Path(f"/proc/{pid}/maps").read_text()
+    # The process waits for another job: it holds neither port nor weights.
+    used = [p for p in map(psutil.Process, children(service.pid)) if has(p, "libtorch")]
+    assert used
+    for process in used:
+        assert not [c for c in process.net_connections("inet") if c.status == "LISTEN"]
+        assert not has(process, "model.safetensors")
+
+
+def has(process: psutil.Process, name: str) -> bool:
+    """Whether a file is in the memory of a process."""
+    return name in Path(f"/proc/{process.pid}/maps").read_text()
+
+
+def test_a_job_that_writes_is_cancelled(service: Service, rest: Rest, tmp_path: Path) -> None:
+    dataset = put(service, tmp_path, [{"prompt": f"Count to {n}."} for n in range(200)])
+    metrics = {"found": {"type": "string-check", "params": {"check": ["a", "equals", "a"]}}}
+    params = {"max_tokens": 400, "extra": {"presence_penalty": 1}}
+    template = {"template": "{{ item.prompt }}"}
+    task = {"type": "completion", "dataset": dataset, "params": template, "metrics": metrics}
+    config = {"type": "custom", "params": params, "tasks": {"qa": task}}
+    job = rest("POST", "/jobs", 201, json={"target": target(), "config": config})["id"]
+    deadline = time.monotonic() + 60
+    while not rest("GET", f"/jobs/{job}")["status_details"].get("samples_processed"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    rest("POST", f"/jobs/{job}/cancel")
+    assert rest.finish(job)["status"] == "cancelled"
 
 
 def test_what_cannot_be_run_is_told_of(service: Service, rest: Rest, tmp_path: Path) -> None:
