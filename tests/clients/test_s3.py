@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import boto3
 import fsspec
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from evald.clients.datasets import FileDatasets
@@ -22,6 +23,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What it keeps is the process's, also of a server before.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=30).raise_for_status()
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "test",

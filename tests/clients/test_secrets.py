@@ -353,3 +353,17 @@ def test_redact_takes_linear_time(part: str) -> None:
     began = time.process_time()
     redact(part * 50_000, (KEY,))
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("task", ["rows", "tasks", "metrics", "api_key", "properties"])
+@pytest.mark.parametrize("metric", ["rows", "metrics", "token"])
+def test_names_that_users_made_up_are_no_fields(vault: Vault, task: str, metric: str) -> None:
+    model = {"api_endpoint": {"url": f"https://a/v1?key={KEY}x", "api_key": KEY}}
+    params = {"model": model, "rows": {"token": "a word"}}
+    config = {"tasks": {task: {"hf_token": KEY, "metrics": {metric: {"params": params}}}}}
+    sealed = vault.seal(config)
+    assert KEY not in str(sealed).replace(f"{KEY}x", "")
+    assert str(vault.mask(config)).count(MASK) == 2
+    assert vault.reveal(sealed) == config
+    assert {KEY, f"{KEY}x"} <= secret_values(config)
+    assert "a word" not in secret_values(config)

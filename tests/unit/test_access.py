@@ -71,6 +71,20 @@ def test_a_caller_is_bound_for_a_block() -> None:
         ),
         ({"dataset": "hf://datasets/other/x"}, "dataset"),
         ({"tasks": {"a": {"parts": ["hf://datasets/other/x"]}}}, "tasks.a.parts.0"),
+        ({"tasks": {"rows": {"dataset": "hf://datasets/other/x"}}}, "tasks.rows.dataset"),
+        (
+            {"tasks": {"custom_fields": {"dataset": "hf://datasets/other/x"}}},
+            "tasks.custom_fields.dataset",
+        ),
+        (
+            {"tasks": {"tasks": {"metrics": {"rows": "hf://datasets/other/x"}}}},
+            "tasks.tasks.metrics.rows",
+        ),
+        (
+            {"tasks": {"files_url": "hf://datasets/other/x", "hf_endpoint": "https://h"}},
+            "tasks.files_url",
+        ),
+        ({"tasks": {"a": {"rows": ["hf://datasets/other/x"]}}}, None),
         (
             {"dataset": {"files_url": "hf://datasets/other/x", "hf_endpoint": ""}},
             "dataset.files_url",

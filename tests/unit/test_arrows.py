@@ -25,7 +25,7 @@ ALLOWED = {
         "errors",
         "settings",
     },
-    "domain": {"domain", "statistics", "errors"},
+    "domain": {"domain", "fields", "statistics", "errors"},
     "rpc": {"rpc", "domain", "deadline", "errors", "settings"},
     "store": {"store", "domain", "deadline", "errors", "failpoints", "settings"},
     "executor": {
@@ -50,6 +50,7 @@ ALLOWED = {
     "bfcl": {"bfcl", "suggest", "errors"},
     "code": {"code", "processes", "model", "suggest", "errors"},
     "harness": {"harness", "model", "tasks", "errors"},
+    "simple_evals": {"simple_evals", "errors"},
     "safety": {"safety", "metrics", "model", "errors"},
     "judging": {
         "judging",
@@ -77,6 +78,7 @@ ALLOWED = {
         "registry",
         "retrieval",
         "safety",
+        "simple_evals",
         "model",
         "tasks",
         "templates",
@@ -87,7 +89,7 @@ ALLOWED = {
     },
     "metrics": {"metrics", "model", "guard", "structured", "templates", "suggest", "errors"},
     "local": {"local", "errors"},
-    "clients": {"clients", "local", "model", "errors", "settings", "vectors"},
+    "clients": {"clients", "fields", "local", "model", "errors", "settings", "vectors"},
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
 the server."""
@@ -110,6 +112,7 @@ ONLY_IN = {
     "bfcl_eval": {"bfcl"},
     "tree_sitter": {"bfcl"},
     "lm_eval": {"harness"},
+    "math_verify": {"simple_evals/compare.py"},
     "milvus_lite": {"clients/milvus.py"},
     "pymilvus": {"clients/milvus.py"},
     "pynvml": {"executor"},

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from evald.clients.redact import MASK
+from evald.fields import NAMED
 
 SEALED = "enc:v1:"
 
@@ -39,9 +40,6 @@ a tokenizer."""
 
 IN_URLS = frozenset({"code", "key", "sig", "signature", "subscription-key", "token"})
 """Parameters of a URL that hold a secret, besides those whose names say so anywhere."""
-
-NAMED = frozenset({"tasks", "groups", "metrics", "scores", "properties"})
-"""Members whose keys are names that users made up, not fields."""
 
 FREE = frozenset({"rows"})
 """Members that hold data, where a field called `token` is a word."""
@@ -112,12 +110,12 @@ def url_secrets(url: str) -> frozenset[str]:
     return frozenset(found - {""})
 
 
-def _urls(value: Any) -> Iterator[str]:
+def _urls(value: Any, *, named: bool = False) -> Iterator[str]:
     """The URLs with a query in a document, data apart."""
     if isinstance(value, Mapping):
         for key, member in value.items():
-            if key not in FREE:
-                yield from _urls(member)
+            if named or key not in FREE:
+                yield from _urls(member, named=not named and key in NAMED)
     elif isinstance(value, list):
         for item in value:
             yield from _urls(item)
@@ -139,8 +137,8 @@ def changed(
             key: change(value, (*path, key))
             if not named and is_secret(str(key)) and given(value)
             else value
-            if key in FREE
-            else changed(value, change, (*path, key), named=key in NAMED)
+            if not named and key in FREE
+            else changed(value, change, (*path, key), named=not named and key in NAMED)
             for key, value in document.items()
         }
     elif isinstance(document, list):

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from evald.errors import PermissionDenied
+from evald.fields import NAMED
 
 DATA = "hf://datasets/"
 
@@ -93,7 +94,7 @@ def acting(caller: Caller) -> Iterator[None]:
         _caller.reset(token)
 
 
-def check_data(document: Any, path: str = "") -> None:
+def check_data(document: Any, path: str = "", *, named: bool = False) -> None:
     """Raises PermissionDenied when a document names a data set in a namespace that is not the
     caller's. What lies behind an endpoint of its own is that endpoint's affair."""
     if caller().namespaces is None:
@@ -101,8 +102,9 @@ def check_data(document: Any, path: str = "") -> None:
     if isinstance(document, Mapping):
         for key, value in document.items():
             foreign = key == "files_url" and document.get("hf_endpoint")
-            if key not in FREE and not foreign:
-                check_data(value, f"{path}.{key}" if path else str(key))
+            if named or not (key in FREE or foreign):
+                below = f"{path}.{key}" if path else str(key)
+                check_data(value, below, named=not named and key in NAMED)
     elif isinstance(document, list):
         for index, value in enumerate(document):
             check_data(value, f"{path}.{index}")
