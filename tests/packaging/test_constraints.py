@@ -30,6 +30,7 @@ def test_pins() -> None:
         *project["project"]["optional-dependencies"]["code"],
         *project["project"]["optional-dependencies"]["gpu"],
         *project["project"]["optional-dependencies"]["harness"],
+        *project["project"]["optional-dependencies"]["math"],
         *project["project"]["optional-dependencies"]["postgres"],
         *project["project"]["optional-dependencies"]["ray"],
         *project["project"]["optional-dependencies"]["retrieval"],

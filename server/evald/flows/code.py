@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from gzip import open as gunzipped
 from importlib.metadata import PackageNotFoundError, distribution
@@ -21,6 +21,8 @@ from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.published import OWN, hinted
+from evald.flows.repeats import merged
 from evald.flows.scoreboard import Scoreboard
 from evald.metrics.metric import Metric, Scored
 from evald.model import COMPLETIONS, PATHS, Asker, Row, form_of
@@ -131,13 +133,8 @@ class Problems:
         """Raises EvaluationError of kind `dataset`."""
         if self._packaged:
             return sum(1 for _ in self.rows())
-        try:
+        with hinted("" if self._given else OWN):
             return self._datasets.count(self._dataset)
-        except EvaluationError as e:
-            if self._given:
-                raise
-            hint = "give the problems in the task's dataset where that cannot be reached"
-            raise EvaluationError(e.kind, f"{e.message}; {hint}") from None
 
     def rows(self) -> Iterator[Row]:
         if not self._packaged:
@@ -177,13 +174,7 @@ class Writer:
         request had asked for them. Raises EvaluationError."""
         written = await together(self._write(row, seen) for _ in range(self._count))
         answers, programs = zip(*written, strict=True)
-        return {
-            "output_text": programs[0]["output_text"],
-            "response": joined([answer["response"] for answer in answers]),
-            "seconds": max(answer["seconds"] for answer in answers),
-            "retries": sum(answer["retries"] for answer in answers),
-            "programs": list(programs),
-        }
+        return {**merged(answers), "programs": list(programs)}
 
     async def _write(self, row: Row, seen: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         answer = await self._asker(row, seen)
@@ -191,19 +182,6 @@ class Writer:
         program = self._benchmark.program(row, text, self._form)
         outcome = await self._sandbox.run(program, self._limits)
         return answer, {"output_text": text, "verdict": outcome.verdict, "output": outcome.output}
-
-
-def joined(responses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Responses as one with all of their choices, and their tokens added up."""
-    if len(responses) == 1:
-        return dict(responses[0])
-    choices = [choice for response in responses for choice in response.get("choices") or []]
-    usage: Counter[str] = Counter()
-    for response in responses:
-        counts = response.get("usage") or {}
-        usage.update({k: n for k, n in counts.items() if isinstance(n, int)})
-    numbered = [{**choice, "index": i} for i, choice in enumerate(choices)]
-    return {**responses[0], "choices": numbered, "usage": dict(usage)}
 
 
 class PassAt(Metric):

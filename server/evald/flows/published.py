@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -20,16 +20,16 @@ GATED = "where they are gated, accept their terms at the Hub and give params.ext
 class Published:
     """Rows of one task, read anew each time.
 
-    `files` are where they are published, each with the fields that go to all of its rows. `read`
-    makes of a row what the benchmark needs, or None of one that it leaves out; it raises
-    EvaluationError of kind `dataset`. The limit counts what is left.
+    `files` are the data sets where they are published, each perhaps with `fields` that go to all of
+    its rows. `read` makes of a row what the benchmark needs, or None of one that it leaves out; it
+    raises EvaluationError of kind `dataset`. The limit counts what is left.
     """
 
     def __init__(
         self,
         task: str,
         context: FlowContext,
-        files: Mapping[str, Mapping[str, Any]],
+        files: Sequence[Document],
         read: Callable[[Row], Row | None],
         *,
         given: Document | None = None,
@@ -45,7 +45,7 @@ class Published:
         self._sets: list[tuple[Document, Mapping[str, Any]]] = (
             [(given, {})]
             if given is not None
-            else [({"files_url": url, **hub}, more) for url, more in files.items()]
+            else [({**file, **hub}, file.get("fields") or {}) for file in files]
         )
 
     def count(self) -> int:

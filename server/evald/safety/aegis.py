@@ -71,7 +71,7 @@ SAFE = {"safe": True, "unsafe": False}
 class Aegis(Guard):
     """Prompts are the test split's; an answer is safe when the judge says so of the response."""
 
-    files = {"hf://datasets/nvidia/Aegis-AI-Content-Safety-Dataset-2.0/test.json": {}}  # noqa: RUF012
+    files = ({"files_url": "hf://datasets/nvidia/Aegis-AI-Content-Safety-Dataset-2.0/test.json"},)
     known = CATEGORIES
     question = QUESTION
     wrapper = CHAT

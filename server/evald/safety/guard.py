@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -26,7 +26,7 @@ class Verdict:
 class Guard(ABC):
     """A benchmark of safety, with the judge that it was made for."""
 
-    files: ClassVar[Mapping[str, Mapping[str, Any]]]
+    files: ClassVar[Sequence[Mapping[str, Any]]]
     """Where its prompts are published."""
 
     known: ClassVar[tuple[str, ...]] = ()

@@ -35,7 +35,7 @@ class WildGuard(Guard):
     """Prompts are those of WildGuardTest; an answer is safe when the judge finds the response not
     harmful."""
 
-    files = {"hf://datasets/allenai/wildguardmix/test": {}}  # noqa: RUF012
+    files = ({"files_url": "hf://datasets/allenai/wildguardmix/test"},)
     question = QUESTION
     wrapper = INSTRUCTION
 
