@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+BOX = re.compile(r"\\boxed\{")
 
 
 def boxes(text: str) -> list[str]:

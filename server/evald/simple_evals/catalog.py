@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from evald.simple_evals import grade_school
 from evald.simple_evals.benchmark import Benchmark, File
-from evald.simple_evals.choices import LISTED, Gpqa, GpqaBoxed, Mmlu, MmluPro
+from evald.simple_evals.choices import BODY, LISTED, Gpqa, GpqaBoxed, Mmlu, MmluPro
 from evald.simple_evals.factuality import SimpleQa
 from evald.simple_evals.mathematics import BOXED, LAST_BOXED, Mathematics
 
@@ -107,7 +107,7 @@ CATALOG: Mapping[str, Variant] = {
     "gpqa_diamond_nemo": Variant(GpqaBoxed(DIAMOND.files, 5)),
     "gpqa_diamond_aa_v2": Variant(replace(DIAMOND, repeats=5), None, AA_V2),
     "gpqa_diamond_aa_v2_llama_4": Variant(replace(DIAMOND, repeats=5), None, LLAMA_4),
-    "gpqa_diamond_aa_v3": Variant(replace(DIAMOND, repeats=5), LISTED % "A/B/C/D", AA_V3),
+    "gpqa_diamond_aa_v3": Variant(replace(DIAMOND, repeats=5), LISTED % "A/B/C/D" + BODY, AA_V3),
     "simpleqa": Variant(SimpleQa((hub("basicv8vc/SimpleQA"),))),
     "mgsm": mgsm(*grade_school.LANGUAGES),
     "mgsm_aa_v2": mgsm(*grade_school.LANGUAGES),
@@ -119,5 +119,5 @@ CATALOG: Mapping[str, Variant] = {
     "mmlu_pro": Variant(MMLU_PRO),
     "mmlu_pro_aa_v2": Variant(MMLU_PRO),
     "mmlu_pro_llama_4": Variant(MMLU_PRO, None, LLAMA_4),
-    "mmlu_pro_aa_v3": Variant(MMLU_PRO, LISTED % "A/B/C/D/E/F/G/H/I/J", AA_V3),
+    "mmlu_pro_aa_v3": Variant(MMLU_PRO, LISTED % "A/B/C/D/E/F/G/H/I/J" + BODY, AA_V3),
 }

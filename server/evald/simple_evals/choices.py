@@ -26,11 +26,9 @@ step before answering.
 
 LISTED = """\
 Answer the following multiple choice question. The last line of your response should be in the \
-following format: 'Answer: %s' (e.g. 'Answer: A').
+following format: 'Answer: %s' (e.g. 'Answer: A')."""
 
-{Question}
-
-{Choices}"""
+BODY = "\n\n{Question}\n\n{Choices}\n"
 
 BOXED = """\
 What is the correct answer to this question: {Question}
@@ -122,7 +120,7 @@ class MmluPro(Choices):
     """MMLU-Pro by Wang et al. (2024), up to ten choices."""
 
     count = 10
-    prompt = LISTED % "/".join(ascii_uppercase[:10])
+    prompt = f"\n{LISTED % '/'.join(ascii_uppercase[:10])} {BODY}"
 
     def extract(self, row: Row, text: str) -> str | None:
         found = EMPHASISED.search(unmarked(text))
