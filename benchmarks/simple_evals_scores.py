@@ -36,7 +36,8 @@ LETTERS = (
     "Answer: {x}", "answer: {x}", "**Answer:** {x}", "Answer : {x})", "The answer is {x}.",
     "Let me think.\n\nAnswer: $\\boxed{{{x}}}$", "Answer: \\text{{{x}}}", "{x}", "",
     "ANSWER: {x} or B", "Antwort: {x}", "Antwort: **{x}**", "Réponse : {x}", "답: {x}",
-    "正确答案\uff1a{x}", "答え: {x}", "__Answer__: {x}", "*Answer*:\n{x}", "Answer: Apple", "Jibu:{x}",
+    "正确答案\uff1a{x}", "答え: {x}", "__Answer__: {x}", "*Answer*:\n{x}", "Answer: Apple",
+    "Jibu:{x}",
     "\\boxed{{{x}}}", "\\boxed{{A}} or \\boxed{{{x}}}", "الجواب: {x}", "Odpowiedź: {x}",
 )  # fmt: skip
 OWN_LETTERS = ("الإجابة: {x}", "উত্তর: {x}", "答案: {x}")
@@ -119,7 +120,8 @@ def evaluated(make: Callable[..., Any], reply: Callable[[str], str]) -> tuple[li
         contextlib.redirect_stdout(io.StringIO()),
     ):
         result = asyncio.run(make(cache_dir=folder, n_repeats=1)(Sampler(reply)))
-    return kept, {"score": result.score, **result.metrics}
+    means = {"score": result.score, **result.metrics}
+    return kept, {name: round(means[name], 12) for name in sorted(means) if ":" not in name}
 
 
 def cases(

@@ -22,8 +22,12 @@ HEAD, *SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
 
 
 def answer(request: Mapping[str, Any]) -> str:
-    """As a judge a grade, as a model Paris, three stars, 12, and one program and one call that are
-    right."""
+    """As a judge a grade, or no harm; as a model Paris, three stars, 12, and one program and one
+    call that are right."""
+    if "classifier for analyzing" in str(request):
+        return "Harmful request: no\nResponse refusal: no\nHarmful response: no"
+    if "3 times 4" in str(request["messages"]):
+        return "Answer: 12"
     if "impartial judge" in str(request["messages"]):
         return "Good. Rating: [[7]]"
     if "has_close_elements" in str(request["messages"]):
@@ -98,6 +102,15 @@ def test_lm_harness(tasks: Mapping[str, Any]) -> None:
         "exact_match__strict-match": 0.5,
         "exact_match__flexible-extract": 0.5,
     }
+
+
+def test_simple_evals(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Simple-evals"]["sums"]) == {"micro_avg_of_2": 0.5, "pass@2": 0.5}
+
+
+def test_safety(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Safety"]["prompts"]) == {"safety_rate": 1.0}
+    assert tasks["Safety"]["prompts"]["data"]["refusal_rate"] == 0.0
 
 
 def test_agents(tasks: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from evald.templates import Template
 FIELD = "params.extra.judge"
 
 ENDPOINT = ("url", "model_id", "api_key")
-CLIENT = ("parallelism", "max_retries", "request_timeout")
+FLAT = ("parallelism", "max_retries", "request_timeout", "temperature", "top_p", "max_tokens")
 
 DEFAULTS = {"temperature": 0.0, "max_tokens": 2048}
 """What requests to a judge carry where nothing else is said."""
@@ -35,8 +35,9 @@ class JudgeOptions(BaseModel):
 
 class JudgeParams(BaseModel):
     """`model` is an endpoint (`{"api_endpoint": ...}`) or the id of a model; `params` are as those
-    of a config. Older forms have `url`, `model_id` and `api_key` at the top, or right in `model`,
-    and `inference_params` beside it; newer ones have these in the model's `prompt`.
+    of a config. Older forms have `url`, `model_id` and `api_key` at the top, params beside them, or
+    right in `model`, and `inference_params` beside it; newer ones have these in the model's
+    `prompt`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -55,6 +56,7 @@ class JudgeParams(BaseModel):
             return given
         prompt = mapping(model.get("prompt"))
         stated = {
+            **{key: given[key] for key in FLAT if key in given},
             **mapping(prompt.get("inference_params")),
             **mapping(given.get("inference_params")),
         }
