@@ -11,7 +11,7 @@ import pytest
 
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.scoreboard import Scoreboard, make_metrics
-from evald.metrics.verdict import ScoreParams, Unparsed
+from evald.metrics.verdict import Parser, ScoreParams, Unparsed
 from evald.templates import Templates, context_of
 from tests.metrics.conftest import Judge
 
@@ -241,3 +241,13 @@ def test_what_is_wrong_is_told_by_its_place(given: dict[str, Any], field: str) -
     with pytest.raises(InvalidArgument) as e:
         make_metrics(config, Templates(), "tasks.t.metrics")
     assert f"tasks.t.metrics.m.params.{field}" in {v.field for v in e.value.violations}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(", "a{1,4294967295}", "a{99999999999999}", "x" * 1001],
+)
+def test_patterns_that_cannot_be_used(pattern: str) -> None:
+    with pytest.raises(ValueError, match="pattern") as caught:
+        Parser.model_validate({"type": "regex", "pattern": pattern})
+    assert "regular expression" in str(caught.value) or "longer than" in str(caught.value)

@@ -85,6 +85,12 @@ def test_a_caller_is_bound_for_a_block() -> None:
             "tasks.files_url",
         ),
         ({"tasks": {"a": {"rows": ["hf://datasets/other/x"]}}}, None),
+        ({"tasks": {"a": {"dataset": "other/x"}}}, "tasks.a.dataset"),
+        ({"dataset": "team/x"}, None),
+        ({"model": {"artifact": {"files_url": "hf://other/x"}}}, "model.artifact.files_url"),
+        ({"model": {"artifact": {"files_url": "hf:///other/x"}}}, "model.artifact.files_url"),
+        ({"model": {"artifact": {"files_url": "hf://models/other/x"}}}, "model.artifact.files_url"),
+        ({"model": {"artifact": {"files_url": "hf://team/x"}}}, None),
         (
             {"dataset": {"files_url": "hf://datasets/other/x", "hf_endpoint": ""}},
             "dataset.files_url",

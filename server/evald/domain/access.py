@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,9 @@ from evald.errors import PermissionDenied
 from evald.fields import NAMED
 
 DATA = "hf://datasets/"
+
+STORED = re.compile(r"hf:/+(?:(?:datasets|models)(?:/+|$))?([^/]*)")
+"""A URL of what is stored: data sets and checkpoints, with the namespace."""
 
 FREE = frozenset({"rows", "custom_fields"})
 """Members that hold data, which nobody follows."""
@@ -102,12 +106,13 @@ def check_data(document: Any, path: str = "", *, named: bool = False) -> None:
     if isinstance(document, Mapping):
         for key, value in document.items():
             foreign = key == "files_url" and document.get("hf_endpoint")
+            below = f"{path}.{key}" if path else str(key)
+            if not named and key == "dataset" and isinstance(value, str) and "://" not in value:
+                value = f"{DATA}{value}"  # as it is read when the job starts
             if named or not (key in FREE or foreign):
-                below = f"{path}.{key}" if path else str(key)
                 check_data(value, below, named=not named and key in NAMED)
     elif isinstance(document, list):
         for index, value in enumerate(document):
             check_data(value, f"{path}.{index}")
-    elif isinstance(document, str) and document.startswith(DATA):
-        parts = [part for part in document.removeprefix(DATA).split("/") if part]
-        caller().check_namespace(unquote(parts[0]) if parts else "", path)
+    elif isinstance(document, str) and (stored := STORED.match(document)):
+        caller().check_namespace(unquote(stored[1]), path)

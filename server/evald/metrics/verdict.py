@@ -23,6 +23,10 @@ class Unparsed(Exception):
     """A reply does not say what it was asked for."""
 
 
+PATTERN_LIMIT = 1000
+"""Characters of a regular expression: longer ones can take minutes to compile."""
+
+
 class Parser(BaseModel):
     """How a score is found in a reply.
 
@@ -41,10 +45,14 @@ class Parser(BaseModel):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
+        if len(pattern or "") > PATTERN_LIMIT:
+            raise ValueError(f"longer than {PATTERN_LIMIT} characters")
         try:
             re.compile(pattern or "")
-        except re.error as e:
+        except (re.error, OverflowError) as e:
             raise ValueError(f"not a regular expression: {e}") from None
+        except (RecursionError, MemoryError):
+            raise ValueError("not a regular expression: nested too deeply") from None
         return pattern
 
     @model_validator(mode="after")
