@@ -173,7 +173,8 @@ def test_a_stop_after_the_end_does_not_touch_the_next_run(
     while not isinstance(next(said), Done):
         pass
     second = backend.start(make_spec("samples", count=20, pause=0.01))
-    assert second.pid == first.pid
+    if isinstance(backend, LocalBackend):  # Ray may have another worker at hand
+        assert second.pid == first.pid
     first.stop(0)
     said.close()  # type: ignore[attr-defined]
     assert isinstance(list(second.events())[-1], Done)
