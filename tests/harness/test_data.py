@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,3 +50,27 @@ def test_a_data_set_that_cannot_be_read(datasets: FileDatasets, tmp_path: Path) 
     with pytest.raises(EvaluationError) as e:
         Own(datasets, {"files_url": str(tmp_path / "none.jsonl")})["test"]
     assert e.value.kind == "dataset"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"n": "1"}, {"n": None}, {"n": 2}], "'n' is int in row 3, and str before"),
+        ([{"n": {"m": 1}}, {"n": {"m": "2"}}], "type str"),
+    ],
+)
+def test_fields_without_one_type(
+    datasets: FileDatasets, tmp_path: Path, rows: list[dict[str, Any]], told: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(EvaluationError, match=told) as e:
+        Own(datasets, {"files_url": str(path)})["test"]
+    assert e.value.kind == "dataset"
+    assert str(path) in str(e.value)
+
+
+def test_whole_numbers_and_others_are_one_type(datasets: FileDatasets, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"n": 1}\n{"n": 1.5}\n')
+    assert Own(datasets, {"files_url": str(path)})["test"]["n"] == [1.0, 1.5]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pytest
 import requests
@@ -64,8 +65,9 @@ def reranker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
 
 @pytest.fixture
 def put(service: Service) -> Callable[[str, Path], str]:
-    """Stores a data set under a name, and answers its URL."""
-    return lambda name, path: service.run("datasets", "put", f"real/{name}", str(path))
+    """Stores a data set of the test's own, whatever others call theirs, and answers its URL."""
+    own = uuid4().hex[:8]
+    return lambda name, path: service.run("datasets", "put", f"real/{name}-{own}", str(path))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -30,7 +30,13 @@ class Own(dict[str, Any]):
         self._dataset = dataset
 
     def __missing__(self, split: str) -> Any:
-        made = library.module("datasets").Dataset.from_list(self._rows(split))
+        rows = self._rows(split)
+        try:
+            made = library.module("datasets").Dataset.from_list(rows)
+        except library.module("pyarrow").ArrowException as e:
+            raise EvaluationError(
+                "dataset", f"{self._dataset.get('files_url')}: {_mixed(rows, e)}"
+            ) from e
         self[split] = made
         return made
 
@@ -103,3 +109,19 @@ class Source:
             "params.extra.hf_token",
             task=self._task,
         )
+
+
+def _mixed(rows: Sequence[Mapping[str, Any]], error: Exception) -> str:
+    """Which field is of different types in different rows; a column has one."""
+    types: dict[str, type] = {}
+    for number, row in enumerate(rows, 1):
+        for field, value in row.items():
+            if value is None:
+                continue
+            first = types.setdefault(field, type(value))
+            if first is not type(value) and not {first, type(value)} <= {int, float}:
+                return (
+                    f"{field!r} is {type(value).__name__} in row {number}, and {first.__name__} "
+                    "before; a field must have one type in all rows"
+                )
+    return " ".join(str(error).split())
