@@ -21,11 +21,12 @@ from evald.clients.secrets import secret_values
 from evald.clients.vault import Vault
 from evald.domain import compatibility, fleet, ids
 from evald.domain.attempts import Claim
-from evald.domain.documents import Maker, check_datasets, check_target
+from evald.domain.documents import Maker
 from evald.domain.entities import Entities
 from evald.domain.jobs import Jobs
 from evald.domain.live import LiveEvaluations
 from evald.domain.results import Results
+from evald.domain.targets import check_datasets, check_target
 from evald.domain.watch import Watches
 from evald.envoy import Envoy, private_folder
 from evald.errors import InvalidArgument, Unavailable

@@ -15,13 +15,14 @@ import pytest
 from evald import catalog
 from evald.domain import ids
 from evald.domain.devices import Need
-from evald.domain.documents import Maker, check_datasets, check_target
+from evald.domain.documents import Maker
 from evald.domain.entities import Entities
 from evald.domain.fleet import Fleet
 from evald.domain.jobs import Jobs
 from evald.domain.live import LiveEvaluations, Outcome
 from evald.domain.results import Results
 from evald.domain.states import JobStatus
+from evald.domain.targets import check_datasets, check_target
 from evald.domain.watch import Watches
 from evald.errors import InvalidArgument, NotFound
 from evald.rpc.access import Gate

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from evald.domain import ids
-from evald.domain.documents import Maker, check_datasets, check_target
+from evald.domain.datasets import with_files
+from evald.domain.documents import Maker
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import parse_reference
 from evald.domain.states import FINAL, MESSAGES, STEPS, JobStatus, step
+from evald.domain.targets import check_datasets, check_target
 from evald.errors import Conflict, InvalidArgument
 
 MAKER = Maker(clock=lambda: datetime(2026, 1, 2, 3, 4, 5, 6, UTC), new_id=lambda p: f"{p}-1")
@@ -109,6 +111,8 @@ def test_user_data_named_like_an_entity_is_left_alone() -> None:
         ),
         ({"type": "rows", "rows": []}, "rows"),
         ({"type": "dataset", "dataset": {"format": "x"}}, "dataset.files_url"),
+        ({"type": "dataset", "dataset": "a/b/c"}, "dataset"),
+        ({"type": "rag", "rag": {"dataset": "no name"}}, "rag.dataset"),
         ({"type": "dataset", "dataset": {"files_url": "hf://x", "limit": 0}}, "dataset.limit"),
         (
             {"type": "cached_outputs", "cached_outputs": {"files_url": ""}},
@@ -146,6 +150,44 @@ def test_data_set_of_a_task_needs_files() -> None:
     with pytest.raises(InvalidArgument) as e:
         check_datasets({"tasks": {"qa": {"dataset": {"format": "x"}}}})
     assert e.value.violations[0].field == "tasks.qa.dataset.files_url"
+
+
+def test_data_set_of_a_task_has_a_name_that_can_be_one() -> None:
+    with pytest.raises(InvalidArgument) as e:
+        check_datasets({"tasks": {"qa": {"dataset": "a/b/c"}}})
+    assert e.value.violations[0].field == "tasks.qa.dataset"
+
+
+NAMED, FOUND = "team/capitals", {"files_url": "hf://datasets/team/capitals"}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"type": "dataset", "dataset": NAMED}, {"type": "dataset", "dataset": FOUND}),
+        ({"dataset": "capitals"}, {"dataset": {"files_url": "hf://datasets/default/capitals"}}),
+        ({"dataset": "s3://b/rows.csv"}, {"dataset": {"files_url": "s3://b/rows.csv"}}),
+        ({"rag": {"dataset": NAMED}}, {"rag": {"dataset": FOUND}}),
+        (
+            {"rag": {"pipeline": {"model": "m", "retriever": {"dataset": NAMED}}}},
+            {"rag": {"pipeline": {"model": "m", "retriever": {"dataset": FOUND}}}},
+        ),
+        ({"tasks": {"dataset": {"dataset": NAMED}}}, {"tasks": {"dataset": {"dataset": FOUND}}}),
+    ],
+)
+def test_named_data_sets_say_where_their_files_are(document: dict, expected: dict) -> None:
+    assert with_files(document) == expected
+
+
+def test_only_data_sets_are_looked_up() -> None:
+    """What users put under the same word is their own."""
+    params = {"dataset": "hello world", "template": {"dataset": "{{ item.dataset }}"}}
+    document = {
+        "rows": [{"dataset": "hello"}],
+        "custom_fields": {"dataset": "a/b"},
+        "tasks": {"qa": {"params": params, "metrics": {"m": {"params": params}}}},
+    }
+    assert with_files(document) == document
 
 
 def test_list_query_defaults() -> None:

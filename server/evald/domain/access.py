@@ -11,10 +11,9 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import unquote
 
+from evald.domain.datasets import files_url
 from evald.errors import PermissionDenied
 from evald.fields import NAMED
-
-DATA = "hf://datasets/"
 
 STORED = re.compile(r"hf:/+(?:(?:datasets|models)(?:/+|$))?([^/]*)")
 """A URL of what is stored: data sets and checkpoints, with the namespace."""
@@ -100,15 +99,16 @@ def acting(caller: Caller) -> Iterator[None]:
 
 def check_data(document: Any, path: str = "", *, named: bool = False) -> None:
     """Raises PermissionDenied when a document names a data set in a namespace that is not the
-    caller's. What lies behind an endpoint of its own is that endpoint's affair."""
+    caller's, or InvalidArgument when what it names is no data set. What lies behind an endpoint of
+    its own is that endpoint's affair."""
     if caller().namespaces is None:
         return
     if isinstance(document, Mapping):
         for key, value in document.items():
             foreign = key == "files_url" and document.get("hf_endpoint")
             below = f"{path}.{key}" if path else str(key)
-            if not named and key == "dataset" and isinstance(value, str) and "://" not in value:
-                value = f"{DATA}{value}"  # as it is read when the job starts
+            if not named and key == "dataset" and isinstance(value, str):
+                value = files_url(value, below)
             if named or not (key in FREE or foreign):
                 check_data(value, below, named=not named and key in NAMED)
     elif isinstance(document, list):

@@ -9,13 +9,14 @@ from evald.domain import ids
 from evald.domain.access import caller
 from evald.domain.comparison import SampleReader, compare
 from evald.domain.devices import Need
-from evald.domain.documents import SCHEMA_VERSION, Document, checkpoints
+from evald.domain.documents import SCHEMA_VERSION, Document
 from evald.domain.entities import Entities, Vault
 from evald.domain.judges import with_judges
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
 from evald.domain.requests import Request
 from evald.domain.states import FINAL, JobStatus
+from evald.domain.targets import checkpoints
 from evald.errors import Conflict, InvalidArgument
 
 SORTS = ("created_at", "updated_at")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog
+from evald.domain.datasets import with_files
 from evald.domain.states import JobStatus
 from evald.errors import EvaluationError, LeaseLost, Unavailable
 from evald.executor import events
@@ -213,14 +214,3 @@ class Attempt:
     def _finish(self, status: JobStatus, **said: Any) -> JobStatus:
         tasks = at_end(self._standing, status)
         return self._queue.finish(self.fence, status, task_status=tasks, **said)
-
-
-def with_files(document: Any, key: str = "") -> Any:
-    """A document whose data sets given as `namespace/name` say where their files are."""
-    if key == "dataset" and isinstance(document, str):
-        return {"files_url": f"hf://datasets/{document}"}
-    if isinstance(document, dict):
-        return {k: with_files(v, k) for k, v in document.items() if k != "rows"} | (
-            {"rows": document["rows"]} if "rows" in document else {}
-        )
-    return document

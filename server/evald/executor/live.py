@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Any
 
+from evald.domain.datasets import with_files
 from evald.domain.documents import Document
 from evald.domain.live import INSTEAD, Outcome
 from evald.domain.states import LAUNCH_FAILED, MESSAGES, JobStatus
 from evald.errors import DeadlineExceeded, EvaluationError, Unavailable
 from evald.executor import events
-from evald.executor.attempt import Vault, with_files
+from evald.executor.attempt import Vault
 from evald.executor.backend import Backend, ChildDied, JobSpec, Run
 from evald.executor.output import FULL, log_line
 from evald.executor.standing import after, at_end, at_start
