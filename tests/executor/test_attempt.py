@@ -17,7 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from evald.domain import ids
-from evald.domain.attempts import Claim
+from evald.domain.attempts import Claim, StoredSample
 from evald.domain.devices import GIB, Device, Need
 from evald.domain.documents import Maker
 from evald.domain.fleet import Fleet, Server
@@ -202,8 +202,8 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         made.store.close()
 
 
-def scored(index: int) -> events.SampleText:
-    return events.SampleText("qa", index, f'{{"i":{index}}}', None, '{"m":{"s":1.0}}', None, None)
+def scored(index: int) -> StoredSample:
+    return StoredSample("qa", index, f'{{"i":{index}}}', None, '{"m":{"s":1.0}}', None, None)
 
 
 def complete(run: Script) -> Iterator[events.Event]:

@@ -12,7 +12,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from evald import deadline
-from evald.domain.attempts import Claim, Standing
+from evald.domain.attempts import Claim, Standing, StoredSample
 from evald.domain.states import JobStatus
 from evald.errors import DeadlineExceeded
 from evald.store.store import Store
@@ -40,15 +40,15 @@ class Evaluations:
         """A job whose samples have these values; answers its id."""
         claim = self.start()
         batch = [
-            {
-                "task": "qa",
-                "index": index,
-                "item": orjson.dumps({"q": index, **item}).decode(),
-                "sample": None,
-                "scores": orjson.dumps({"match": {"string-check": value}}).decode(),
-                "parts": None,
-                "error": None,
-            }
+            StoredSample(
+                task="qa",
+                index=index,
+                item=orjson.dumps({"q": index, **item}).decode(),
+                sample=None,
+                scores=orjson.dumps({"match": {"string-check": value}}).decode(),
+                parts=None,
+                error=None,
+            )
             for index, value in enumerate(values)
         ]
         self._store.samples.record(claim.fence, batch, Standing())

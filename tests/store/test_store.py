@@ -10,7 +10,7 @@ import pytest
 
 from evald.deadline import within
 from evald.domain import ids
-from evald.domain.attempts import Claim, Standing
+from evald.domain.attempts import Claim, Standing, StoredSample
 from evald.domain.documents import Maker
 from evald.domain.listing import ListQuery
 from evald.domain.references import Reference
@@ -56,17 +56,8 @@ def claim(store: Store, job_id: str, worker: str = "w", lease_seconds: float = 3
     return claimed
 
 
-def sample(index: int, task: str = "qa") -> dict[str, Any]:
-    scores = '{"m":{"s":1.0}}'
-    return {
-        "task": task,
-        "index": index,
-        "item": '{"a":1}',
-        "sample": None,
-        "scores": scores,
-        "parts": None,
-        "error": None,
-    }
+def sample(index: int, task: str = "qa") -> StoredSample:
+    return StoredSample(task, index, '{"a":1}', None, '{"m":{"s":1.0}}', None, None)
 
 
 def test_entity_is_found_by_name_then_by_id(store: Store) -> None:

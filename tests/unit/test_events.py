@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evald.domain.attempts import StoredSample
 from evald.executor import events
 from evald.executor.backend import JobSpec
-from evald.executor.events import Done, Event, Failed, Log, Progress, Samples, SampleText, Task
+from evald.executor.events import Done, Event, Failed, Log, Progress, Samples, Task
 from evald.settings import ClientSettings
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 INDEX = st.integers(0, 2**53)
 SAMPLE = st.builds(
-    SampleText, TEXT, INDEX, TEXT, st.none() | TEXT, TEXT, st.none() | TEXT, st.none() | TEXT
+    StoredSample, TEXT, INDEX, TEXT, st.none() | TEXT, TEXT, st.none() | TEXT, st.none() | TEXT
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | TEXT,

@@ -54,7 +54,10 @@ class Standing:
 
 @dataclass(slots=True)
 class StoredSample:
-    """A sample as it is kept: `item`, `sample`, `scores`, `parts` and `error` are JSON texts."""
+    """A sample as it travels and is kept: what nothing on the way reads are JSON texts.
+
+    `scores` is metric -> score -> value, `parts` metric -> numbers, `error` {"kind", "message"}.
+    """
 
     task: str
     index: int
@@ -119,7 +122,7 @@ class JobQueue(Protocol):
 class SampleLog(Protocol):
     """The samples of jobs, as attempts write and read them."""
 
-    def record(self, fence: Fence, batch: Sequence[Mapping[str, Any]], standing: Standing) -> None:
+    def record(self, fence: Fence, batch: Sequence[StoredSample], standing: Standing) -> None:
         """Stores samples and how far the attempt is, at once. Raises LeaseLost."""
 
     def count(self, job_id: str) -> int: ...

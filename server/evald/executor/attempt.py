@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Protocol
 
 import structlog
 
-from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog
+from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog, StoredSample
 from evald.domain.datasets import with_files
 from evald.domain.states import JobStatus
 from evald.errors import EvaluationError, LeaseLost, Unavailable
@@ -150,9 +150,7 @@ class Attempt:
     def _take(self, event: events.Event) -> None:
         match event:
             case events.Samples():
-                columns = events.SampleText.__slots__
-                batch = [{c: getattr(s, c) for c in columns} for s in event.batch]
-                self._write(batch)
+                self._write(event.batch)
             case events.Progress():
                 self._standing = after(self._standing, event)
                 if self._clock() - self._written >= PROGRESS_SECONDS:
@@ -163,8 +161,8 @@ class Attempt:
             case events.Log():
                 self._output.log(event.at, event.level, event.message)
 
-    def _write(self, batch: list[dict[str, Any]] | None = None) -> None:
-        self._samples.record(self.fence, batch or [], self._standing)
+    def _write(self, batch: Sequence[StoredSample] = ()) -> None:
+        self._samples.record(self.fence, batch, self._standing)
         self._written = self._clock()
 
     def _complete(self, result: Mapping[str, Any]) -> JobStatus:

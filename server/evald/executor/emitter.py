@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
+from evald.domain.attempts import StoredSample
 from evald.executor.events import (
     Event,
     Log,
     Progress,
     Samples,
-    SampleText,
     Task,
     encode,
     to_json,
@@ -49,7 +49,7 @@ class Emitter:
         self._fd = fd
         self._redact = redact
         self._secrets = [to_json(secret).decode()[1:-1] for secret in secrets if secret]
-        self._batch: list[SampleText] = []
+        self._batch: list[StoredSample] = []
         self._bytes = 0
         self._progress: Progress | None = None
         self._news = Condition()
@@ -58,7 +58,7 @@ class Emitter:
         self._flusher.start()
 
     def sample(self, record: SampleRecord) -> None:
-        text = SampleText(
+        text = StoredSample(
             task=record.task,
             index=record.index,
             item=self._json(record.item),

@@ -8,21 +8,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-
-@dataclass(frozen=True, slots=True)
-class SampleText:
-    """A sample on its way to the store: the parts that nothing on the way reads are JSON texts.
-
-    `scores` is metric -> score -> value, `parts` metric -> numbers, `error` {"kind", "message"}.
-    """
-
-    task: str
-    index: int
-    item: str
-    sample: str | None
-    scores: str
-    parts: str | None
-    error: str | None
+from evald.domain.attempts import StoredSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +16,7 @@ class Samples:
     """Samples were scored. A batch is at most 100 of them, or 100 ms late."""
 
     kind: ClassVar[str] = "samples"
-    batch: Sequence[SampleText]
+    batch: Sequence[StoredSample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +114,7 @@ def decode(line: bytes) -> Event:
         body = orjson.loads(line)
         kind = _KINDS[body.pop("kind")]
         if kind is Samples:
-            body["batch"] = [SampleText(**sample) for sample in body["batch"]]
+            body["batch"] = [StoredSample(**sample) for sample in body["batch"]]
         event: Event = kind(**body)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise ValueError(f"not an event: {line[:200]!r}") from e

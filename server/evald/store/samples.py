@@ -22,7 +22,8 @@ from evald.store.tables import SampleRow, now
 
 READ_BATCH = 500
 
-STORED = [col(getattr(SampleRow, field.name)) for field in fields(StoredSample)]
+COLUMNS = [field.name for field in fields(StoredSample)]
+STORED = [col(getattr(SampleRow, name)) for name in COLUMNS]
 """Columns alone, since objects that the session looks after take five times as long to read."""
 
 
@@ -33,12 +34,9 @@ class SampleStore:
         self._database = database
         self._insert: Any = sqlite.insert if database.is_sqlite else postgresql.insert
 
-    def record(self, fence: Fence, batch: Sequence[Mapping[str, Any]], standing: Standing) -> None:
+    def record(self, fence: Fence, batch: Sequence[StoredSample], standing: Standing) -> None:
         """Stores samples and how far the attempt is, at once. A sample that is there already stays
-        as it is. Progress never falls. Raises LeaseLost.
-
-        Each entry of `batch` holds the columns of a sample but for the job and attempt.
-        """
+        as it is. Progress never falls. Raises LeaseLost."""
         with self._database.write("record") as session:
             row = held(session, fence)
             if standing.progress is not None:
@@ -48,7 +46,8 @@ class SampleStore:
             row.updated_at = now()
             row.revision += 1
             if batch:
-                rows = [{**s, "job_id": fence.job_id, "attempt": fence.attempt} for s in batch]
+                held_by = {"job_id": fence.job_id, "attempt": fence.attempt}
+                rows = [{name: getattr(s, name) for name in COLUMNS} | held_by for s in batch]
                 session.execute(self._insert(SampleRow).on_conflict_do_nothing(), rows)
 
     def count(self, job_id: str) -> int:
