@@ -15,8 +15,8 @@ log = structlog.get_logger()
 
 
 def check(settings: Settings) -> None:
-    """Raises InvalidArgument when the settings open the server to others without a word on who may
-    call it, or when their certificates are no use."""
+    """Raises InvalidArgument when the server would listen on another than a loopback address while
+    EVALD_AUTH is not set, or when a certificate cannot be used."""
     local = is_loopback(settings.host)
     if not local and settings.auth is None:
         raise InvalidArgument.of(

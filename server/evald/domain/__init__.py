@@ -1,1 +1,1 @@
-"""What evald is about, in plain Python: states, ids, references, statistics."""
+"""What evald is about, in plain Python: states, ids, references, lists, access."""

@@ -23,10 +23,8 @@ class Limits:
     output: int
 
     def exceeded(self, pid: int) -> tuple[str, str] | None:
-        """The kind and the words for what a process and its offspring have too much of.
-
-        Where there is no /proc nothing can be told, and nothing is said.
-        """
+        """The kind of the limit that a process and its descendants exceed, and a message; None when
+        they exceed none, or where there is no /proc to tell."""
         pids = list(tree(pid))
         if len(pids) > self.processes:
             return "processes", (
