@@ -212,6 +212,69 @@ def test_a_create_with_the_same_key_answers_the_first(stubs: Stubs, kind: int) -
     assert violated(status) == ["request_id"]
 
 
+def change_config(**changes: str) -> Callable[[Stubs], Any]:
+    request = config_service_pb2.UpdateConfigRequest(namespace="ns", name="c", config=changes)
+    return lambda stubs: stubs.configs.UpdateConfig(request)
+
+
+def change_target(stubs: Stubs) -> None:
+    """Into one that similarity metrics do not take."""
+    stubs.targets.UpdateTarget(update_target(target=rows_target()))
+
+
+def make_job_of_stored_parts(stubs: Stubs) -> Any:
+    """The request of a job that there is; its parts are in `ns`."""
+    model = target_pb2.Target(type="TARGET_TYPE_MODEL", model="m", namespace="ns", name="n")
+    stubs.targets.CreateTarget(target_service_pb2.CreateTargetRequest(target=model))
+    config = config_pb2.Config(type="similarity_metrics", namespace="ns", name="c")
+    stubs.configs.CreateConfig(config_service_pb2.CreateConfigRequest(config=config))
+    job = {"namespace": "ns", "target": "ns/n", "config": "ns/c"}
+    return job_service_pb2.CreateJobRequest(job=job, request_id="key")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (change_config(name="renamed"), CODES.NOT_FOUND),
+        (change_config(namespace="elsewhere"), CODES.NOT_FOUND),
+        (change_target, CODES.INVALID_ARGUMENT),
+    ],
+)
+def test_a_repeated_job_is_the_first_whatever_became_of_its_parts(
+    stubs: Stubs, change: Callable[[Stubs], Any], code: grpc.StatusCode
+) -> None:
+    request = make_job_of_stored_parts(stubs)
+    first = stubs.jobs.CreateJob(request)
+    change(stubs)
+    assert stubs.jobs.CreateJob(request) == first
+    request.job.description = "another"
+    error, status = error_of(stubs.jobs.CreateJob, request)
+    assert error.code() == CODES.FAILED_PRECONDITION
+    assert first.id in status.message
+    request.request_id = "fresh"
+    assert error_of(stubs.jobs.CreateJob, request)[0].code() == code
+
+
+def test_a_request_whose_job_was_deleted_makes_another(stubs: Stubs) -> None:
+    request = make_job_of_stored_parts(stubs)
+    first = stubs.jobs.CreateJob(request)
+    stubs.jobs.CancelJob(job_service_pb2.CancelJobRequest(job_id=first.id))
+    stubs.jobs.DeleteJob(job_service_pb2.DeleteJobRequest(job_id=first.id))
+    assert stubs.jobs.CreateJob(request).id != first.id
+
+
+def test_a_repeated_config_is_the_first_wherever_it_went(stubs: Stubs) -> None:
+    config = custom_config(namespace="ns", name="mine")
+    request = config_service_pb2.CreateConfigRequest(config=config, request_id="key")
+    first = stubs.configs.CreateConfig(request)
+    moved = {"namespace": "elsewhere", "name": "n"}
+    stubs.configs.UpdateConfig(
+        config_service_pb2.UpdateConfigRequest(namespace="ns", name="mine", config=moved)
+    )
+    again = stubs.configs.CreateConfig(request)
+    assert (again.id, again.namespace, again.name) == (first.id, "elsewhere", "n")
+
+
 @pytest.mark.parametrize("kind", range(3))
 def test_validate_only_stores_nothing(stubs: Stubs, kind: int) -> None:
     create, request, _ = creates(stubs)[kind]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from evald.domain.access import caller, check_data
 from evald.domain.documents import Document, Maker
 from evald.domain.listing import ListQuery, Page
-from evald.domain.references import Reference, check_name
+from evald.domain.references import DEFAULT_NAMESPACE, Reference, check_name
 from evald.domain.requests import Request
 
 SORTS = ("created_at", "updated_at", "name")
@@ -16,6 +16,10 @@ SORTS = ("created_at", "updated_at", "name")
 
 class EntityRepository(Protocol):
     """Where entities of one kind are kept."""
+
+    def made(self, request: Request) -> Document | None:
+        """What an earlier create of the same request made. Raises Conflict when the request's key
+        was used for something else."""
 
     def add(self, document: Document, request: Request) -> Document:
         """Answers what is stored: the document, or what an earlier create of the same request made.
@@ -78,12 +82,16 @@ class Entities:
     def create(
         self, document: Document, *, request_id: str | None = None, validate_only: bool = False
     ) -> Document:
-        """Raises InvalidArgument, PermissionDenied, AlreadyExists, or Conflict."""
-        entity = self.make(document)
-        caller().check_namespace(entity["namespace"])
-        if not validate_only:
-            request = Request.of(entity["namespace"], request_id, document)
-            entity = self._repository.add(entity, request)
+        """Answers what the same request made before, if it did. Raises InvalidArgument,
+        PermissionDenied, AlreadyExists, or Conflict."""
+        namespace = document.get("namespace") or DEFAULT_NAMESPACE
+        request = Request.of(namespace, None if validate_only else request_id, document)
+        entity = self._repository.made(request) if caller().sees(namespace) else None
+        if entity is None:
+            entity = self.make(document)
+            caller().check_namespace(namespace)
+            if not validate_only:
+                entity = self._repository.add(entity, request)
         return self._vault.mask(entity)
 
     def update(

@@ -31,6 +31,10 @@ HIDING = ("target", "config", "custom_fields", "ownership")
 class JobRepository(Protocol):
     """Where jobs are kept."""
 
+    def made(self, request: Request) -> Document | None:
+        """The job that the same request made before. Raises Conflict when the request's key was
+        used for another job."""
+
     def add(self, job: Document, request: Request) -> Document:
         """Answers the job, or the one that the same request made before. Raises Conflict when the
         request's key was used for another job."""
@@ -103,12 +107,19 @@ class Jobs:
     def create(
         self, document: Document, *, request_id: str | None = None, validate_only: bool = False
     ) -> Document:
-        """Queues a job. Raises InvalidArgument, PermissionDenied, NotFound or Conflict."""
-        job = self.checked(document)
+        """Queues a job, or answers the one that the same request made before, whatever has become
+        of its target and config since. Raises InvalidArgument, PermissionDenied, NotFound or
+        Conflict."""
         if validate_only:
+            job = self.checked(document)
             kept = ("namespace", "target", "config", "custom_fields", "max_runtime", "priority")
             return self._masked({k: job[k] for k in kept if job[k] not in (None, 0)})
-        stored = self._repository.add(job, Request.of(job["namespace"], request_id, document))
+        namespace = document.get("namespace") or DEFAULT_NAMESPACE
+        request = Request.of(namespace, request_id, document)
+        first = self._repository.made(request) if caller().sees(namespace) else None
+        if first is not None:
+            return self._masked(first)
+        stored = self._repository.add(self.checked(document), request)
         self._runner.wake()
         return self._masked(stored)
 

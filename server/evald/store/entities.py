@@ -16,7 +16,7 @@ from evald.errors import AlreadyExists, Conflict, NotFound
 from evald.store.engine import Database
 from evald.store.filters import visible
 from evald.store.pages import Pages
-from evald.store.requests import add_once
+from evald.store.requests import add_once, made
 from evald.store.tables import Document, JobRow, NamedEntity
 
 
@@ -28,6 +28,12 @@ class EntityStore:
         self._row = row
         self._noun = noun
         self._pages = Pages(row)
+
+    def made(self, request: Request) -> Document | None:
+        """What an earlier create of the same request made. Raises Conflict when the request's key
+        was used for something else."""
+        first = made(self._database, self._row, request, self._noun)
+        return first and first.document()
 
     def add(self, document: Document, request: Request = UNKEYED) -> Document:
         """Answers what is stored: the document, or what an earlier create of the same request made.

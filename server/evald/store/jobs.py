@@ -16,7 +16,7 @@ from evald.domain.states import FINAL, MESSAGES, JobStatus, step
 from evald.errors import Conflict, NotFound
 from evald.store.engine import Database
 from evald.store.pages import Pages
-from evald.store.requests import add_once
+from evald.store.requests import add_once, made
 from evald.store.tables import Document, JobEventRow, JobRow, now
 
 SLIM = (defer(JobRow.target), defer(JobRow.config))
@@ -79,6 +79,12 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._pages = Pages(JobRow)
+
+    def made(self, request: Request) -> Document | None:
+        """The job that the same request made before. Raises Conflict when the request's key was
+        used for another job."""
+        first = made(self._database, JobRow, request, "job")
+        return first and first.document()
 
     def add(self, job: Document, request: Request = UNKEYED) -> Document:
         """Stores a new job and answers it, or the one that the same request made before.

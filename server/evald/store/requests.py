@@ -37,18 +37,19 @@ def add_once(
             add(session, row)
         return row
     except IntegrityError as e:
-        first = _made(database, type(row), request)
+        first = made(database, type(row), request, noun)
         if first is None:
             raise AlreadyExists(taken) from e
-    if first.request_digest != request.digest or not caller().sees(first.namespace):
-        raise Conflict(
-            f"this request id was used for another {noun}, {first.id!r}; use a fresh one"
-        )
     return first
 
 
-def _made(database: Database, table: type[Row], request: Request) -> Row | None:
+def made(database: Database, table: type[Row], request: Request, noun: str) -> Row | None:
+    """The row that the same request made before. Raises Conflict when the request's key was used
+    for something else."""
     if request.key is None:
         return None
     with database.read() as session:
-        return session.scalars(select(table).where(table.request_key == request.key)).first()
+        first = session.scalars(select(table).where(table.request_key == request.key)).first()
+    if first is None or (first.request_digest == request.digest and caller().sees(first.namespace)):
+        return first
+    raise Conflict(f"this request id was used for another {noun}, {first.id!r}; use a fresh one")
