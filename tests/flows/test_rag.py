@@ -174,6 +174,24 @@ def test_the_judge_has_limits_of_its_own(run: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "task", "wanted"),
+    [
+        ({}, {}, (16, 5, 300)),
+        ({"request_timeout": 20, "max_retries": 1}, {}, (16, 1, 20)),
+        ({"request_timeout": 20, "max_retries": 1}, {"judge_timeout": 300}, (16, 1, 300)),
+        ({"parallelism": 2, "request_timeout": None}, {"judge_max_retries": 5}, (2, 5, 300)),
+    ],
+)
+def test_what_the_judge_says_of_itself_counts_before_defaults(
+    run: Any, own: Any, task: Any, wanted: Any
+) -> None:
+    judge = {**JUDGE, "prompt": {"inference_params": own}}
+    world, _ = run([ROW], config("faithfulness", judge_llm=judge, **task))
+    params = next(params for model, params in world.model.opened if model != EMBEDDER)
+    assert (params["parallelism"], params["max_retries"], params["request_timeout"]) == wanted
+
+
+@pytest.mark.parametrize(
     ("metric", "name"),
     [
         ({"type": "rag_faithfulness"}, "m"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from evald.errors import InvalidArgument
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, FlowContext
 from evald.flows.judge import Judge, JudgeParams
-from evald.flows.params import parse
+from evald.flows.params import TaskParams, parse
 from evald.flows.retriever import GENERIC as MEASURES
 from evald.flows.retriever import PREFIX as MEASURE
 from evald.flows.retriever import Wanted as WantedMeasure
@@ -36,12 +36,18 @@ GENERIC = "ragas"
 """A type for all of them, whose `params.metric` or name says which."""
 
 
-class RagTaskParams(BaseModel):
+CLIENT = {
+    "judge_max_workers": "parallelism",
+    "judge_max_retries": "max_retries",
+    "judge_timeout": "request_timeout",
+}
+"""Params of a task, and what clients of the judge's models call them."""
+
+
+class RagTaskParams(TaskParams):
     """`params` of a task. The judge is asked `judge_max_workers` questions at once, each for
     `judge_timeout` seconds a try. `template` is what the model is asked, with `question` and
     `contexts`."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     judge_llm: dict[str, Any] | str | None = None
     judge_embeddings: dict[str, Any] | str | None = None
@@ -51,20 +57,19 @@ class RagTaskParams(BaseModel):
     template: Any = PROMPT
 
     def judge(self, path: str) -> JudgeParams | None:
-        """The judge of the task at `path`. Raises InvalidArgument."""
+        """The judge of the task at `path`. What the task says of it counts before what the judge's
+        own config says, and that before the defaults. Raises InvalidArgument."""
         if self.judge_llm is None:
             return None
-        given = {"model": self.judge_llm, "params": self.client}
-        return parse(JudgeParams, given, f"{path}.params.judge_llm")
+        said = self.model_dump(include=CLIENT.keys() & self.model_fields_set)
+        given = {"model": self.judge_llm, "params": {CLIENT[key]: said[key] for key in said}}
+        judge = parse(JudgeParams, given, f"{path}.params.judge_llm")
+        return judge.model_copy(update={"params": {**self.client, **judge.params}})
 
     @property
     def client(self) -> dict[str, Any]:
         """What clients of the judge's models are opened with."""
-        return {
-            "parallelism": self.judge_max_workers,
-            "max_retries": self.judge_max_retries,
-            "request_timeout": self.judge_timeout,
-        }
+        return {name: getattr(self, key) for key, name in CLIENT.items()}
 
 
 class Wanted:
