@@ -16,6 +16,7 @@ from evald.flows.retriever import Retriever
 from evald.model import TextKind
 from tests.endpoint import bags_of_words
 from tests.exact import ExactIndexes
+from tests.flows.conftest import Emit
 
 COLORS = ("red", "green", "blue", "white", "black")
 THINGS = ("boat", "tree", "lamp", "door", "bird", "stone")
@@ -209,6 +210,68 @@ def test_limits(found: Any) -> None:
     other.run(config(limit_samples=3), target())
     assert len(other.indexes.made["0"].passages) == len(DOCUMENTS)
     assert len(other.emit.samples) == 3
+
+
+class Warned(Emit):
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+
+    def log(self, level: str, message: str) -> None:
+        if level == "warning":
+            self.warnings.append(message)
+
+
+def judged(*rows: tuple[str, str, int]) -> dict[str, Any]:
+    """The collection with these judgments."""
+    names = ("query-id", "corpus-id", "score")
+    return {**SETS, "set://c/qrels/test.tsv": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [("q0", "9", 1), ("q1", "red-boat", 0), ("q1", "8", 2)],
+            "all 2 relevant ones are of documents that are not in the corpus, such as '9'",
+        ),
+        ([("q0", "red-boat", 0), ("q0", "9", 0)], "none is above 0"),
+        (
+            [("who", "red-boat", 1), ("q0", "red-boat", 0)],
+            "1 are of queries that are not there, such as 'who', and of the others none",
+        ),
+    ],
+)
+def test_judgments_of_which_none_could_count(found: Any, rows: Any, message: str) -> None:
+    found.sets = judged(*rows)
+    with pytest.raises(EvaluationError, match=message) as e:
+        found.run(config(), target())
+    assert (e.value.kind, e.value.task) == ("dataset", "find")
+    assert found.model.asked == []
+
+
+def test_judgments_of_what_is_not_there_are_told(found: Any) -> None:
+    found.emit = Warned()
+    rows = [("q0", "red-boat", 1), ("q1", "9", 1), ("q1", "8", 0), ("who", "9", 1), ("who", "8", 1)]
+    found.sets = judged(*rows)
+    result = found.run(config("recall_5"), target())
+    assert scores(result)["retriever.recall_5"]["recall_5"] == 0.5, "as pytrec_eval has it"
+    assert found.emit.warnings == [
+        "task find: 1 of 2 relevant judgments are of documents that are not in the corpus, such as "
+        "'9'; none of these can be found",
+        "task find: 2 judgments are of queries that are not there, such as 'who'",
+    ]
+
+
+def test_under_a_limit_nothing_is_said_of_documents_beyond_it(found: Any) -> None:
+    found.emit = Warned()
+    found.run(config(task={"dataset": {**COLLECTION, "limit": 8}}), target())
+    assert found.emit.warnings == []
+    found.sets = judged(("q4", "black-boat", 1))
+    with pytest.raises(EvaluationError, match="answers which is among the first 8"):
+        found.run(config(task={"dataset": {**COLLECTION, "limit": 8}}), target())
 
 
 def test_what_was_found_earlier(found: Any) -> None:

@@ -15,7 +15,7 @@ from evald.flows.door import check_rows
 from evald.flows.evaluation import Progress, Task
 from evald.flows.flow import Document, FlowContext
 from evald.flows.params import EvaluationParams, parse
-from evald.retrieval.collection import Collection
+from evald.retrieval.collection import Collection, Gaps
 from evald.retrieval.formats import open_collection
 from evald.retrieval.indexing import fill
 from evald.retrieval.retriever import Retriever
@@ -25,6 +25,9 @@ BATCH = 32
 
 PACKAGES = ("pymilvus", "milvus_lite", "pytrec_eval")
 INSTALL = "it needs Milvus and trec_eval: pip install 'evald[retrieval]'"
+
+UNCLUSTERED = "the queries of a collection have no fields by which they belong together"
+"""Why no errors are reckoned by clusters there."""
 
 MOST = 16_384
 """Documents that one search of Milvus gives at most."""
@@ -58,16 +61,43 @@ def opened_collection(
     dataset: Document, kind: str, context: FlowContext, task: str
 ) -> tuple[Collection, int]:
     """The collection of a task of the type `kind`, and how many queries it has. All of its rows
-    are read. Raises EvaluationError of kind `dataset`, saying which are wrong."""
+    are read; judgments of what is not there are told of in the log. Raises EvaluationError of kind
+    `dataset`, saying which are wrong, or that no judgment could count."""
     collection = open_collection(context.datasets, dataset, kind)
     for part in collection.parts():
         check_rows(context.datasets, part.dataset, part.read, task, unfold=part.unfold)
+    url = dataset["files_url"]
+    if not collection.size:
+        raise EvaluationError("dataset", f"{url} has no documents with text", task=task)
+    if gaps := collection.gaps():
+        check_judgments(gaps, url, context, task)
     queries = sum(1 for _ in collection.queries())
-    if not collection.size or not queries:
-        missing = "queries that a document answers" if collection.size else "documents with text"
-        message = f"{dataset['files_url']} has no {missing}"
+    if not queries:
+        message = f"{url} has no queries that a document answers"
+        if collection.limit is not None:
+            message += f" which is among the first {collection.limit}"
         raise EvaluationError("dataset", message, task=task)
     return collection, queries
+
+
+def check_judgments(gaps: Gaps, url: str, context: FlowContext, task: str) -> None:
+    """Raises EvaluationError of kind `dataset` when no document that is there is relevant, so that
+    every score would be 0; warns of judgments that name what is not there."""
+    absent = f"are of documents that are not in the corpus, such as {gaps.document!r}"
+    unknown = f"of queries that are not there, such as {gaps.query!r}"
+    if gaps.documents == gaps.relevant:
+        reason = "none is above 0"
+        if gaps.relevant:
+            reason = f"all {gaps.relevant} relevant ones {absent}"
+        elif gaps.queries:
+            reason = f"{gaps.queries} are {unknown}, and of the others none is above 0"
+        message = f"{url}: of its judgments (qrels) nothing can be measured: {reason}"
+        raise EvaluationError("dataset", message, task=task)
+    if gaps.documents:
+        said = f"{gaps.documents} of {gaps.relevant} relevant judgments {absent}"
+        context.emit.log("warning", f"task {task}: {said}; none of these can be found")
+    if gaps.queries:
+        context.emit.log("warning", f"task {task}: {gaps.queries} judgments are {unknown}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from evald.retrieval.collection import (
     Collection,
     Dataset,
     Files,
+    Gaps,
     Part,
     Query,
     Row,
@@ -52,6 +53,21 @@ class Beir(Collection):
             Part(self._corpus, self._check_document, alone),
             Part(self._asked, self._check_query, alone),
         )
+
+    def gaps(self) -> Gaps:
+        """Under a limit no document counts as lacking: only the first are read."""
+        corpus, asked = self._seen[CORPUS], self._seen[QUERIES]
+        relevant = lacking = unknown = 0
+        document = query = ""
+        for name, grades in self._grades.items():
+            if hash(name) not in asked:
+                unknown, query = unknown + len(grades), query or name
+                continue
+            for one, grade in grades.items():
+                relevant += grade > 0
+                if grade > 0 and self.limit is None and hash(one) not in corpus:
+                    lacking, document = lacking + 1, document or one
+        return Gaps(relevant, lacking, document, unknown, query)
 
     def _documents(self) -> Iterator[Passage]:
         for row in self._files.rows(self._corpus):

@@ -47,6 +47,18 @@ class Part:
     unfold: Callable[[Row], Iterable[Row]]
 
 
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Judgments of relevance, those of them about documents that are not there, and judgments
+    about queries that are not there; of both an example by its name, empty where there is none."""
+
+    relevant: int = 0
+    documents: int = 0
+    document: str = ""
+    queries: int = 0
+    query: str = ""
+
+
 class Collection(ABC):
     """A data set to retrieve from. Neither documents nor queries are kept in memory.
 
@@ -68,20 +80,25 @@ class Collection(ABC):
     def parts(self) -> Sequence[Part]:
         """What has to be read first. Raises EvaluationError of kind `dataset`."""
 
+    def gaps(self) -> Gaps | None:
+        """What judgments name and the collection lacks, once all parts have been read; None where
+        relevance is told by what is there."""
+        return None
+
     def documents(self) -> Iterator[Passage]:
         """The documents, read anew, always in the same order."""
         return islice(self._documents(), self.limit)
 
     def queries(self) -> Iterator[Query]:
-        """The queries that some document answers, read anew."""
-        there = {passage.id for passage in self.documents()} if self.limit is not None else None
+        """The queries that have judgments, read anew; under a limit those that a document among
+        the first answers."""
+        if self.limit is None:
+            yield from self._queries()
+            return
+        there = {passage.id for passage in self.documents()}
         for query in self._queries():
-            relevant = {
-                name: grade
-                for name, grade in query.relevant.items()
-                if there is None or name in there
-            }
-            if relevant:
+            relevant = {name: grade for name, grade in query.relevant.items() if name in there}
+            if any(grade > 0 for grade in relevant.values()):
                 yield replace(query, relevant=relevant)
 
     @abstractmethod
