@@ -13,7 +13,7 @@ import pytest
 from evald.clients.datasets import FileDatasets
 from evald.errors import EvaluationError
 from evald.flows.door import check_rows
-from evald.retrieval.collection import Collection, Query
+from evald.retrieval.collection import Collection, Gaps, Query
 from evald.retrieval.formats import open_collection
 from evald.settings import ClientSettings
 from evald.vectors import Passage
@@ -137,10 +137,17 @@ def test_beir_in_folders_and_packed(opened: Opened, folder: Path) -> None:
 def test_a_limit_is_of_documents(opened: Opened) -> None:
     collection = opened(BEIR, "beir", limit=1)
     assert list(collection.documents()) == [Passage("d1", "One first")]
-    assert [(q.id, q.relevant) for q in collection.queries()] == [
-        ("q1", {"d1": 0}), ("q2", {"d1": 2}),
-    ]  # fmt: skip
+    # What answers q1 is beyond the limit, and d1, which was judged not to, is no answer.
+    assert [(q.id, q.relevant) for q in collection.queries()] == [("q2", {"d1": 2})]
     assert collection.size == 1
+
+
+def test_judgments_of_what_is_not_there(opened: Opened) -> None:
+    assert opened(BEIR, "beir").gaps() == Gaps(relevant=2)
+    more = "q2\td9\t1\nq2\td8\t1\nq8\td1\t1\nq9\td1\t0\n"
+    files = {**BEIR, "qrels/test.tsv": QRELS + more}
+    assert opened(files, "beir").gaps() == Gaps(4, 2, "d9", 2, "q8")
+    assert opened({}, "beir", limit=1).gaps() == Gaps(4, 0, "", 2, "q8")
 
 
 @pytest.mark.parametrize(
@@ -179,6 +186,7 @@ def test_squad(opened: Opened, name: str, content: Any) -> None:
 def test_ragas(opened: Opened, rows: Any) -> None:
     collection = opened({"rows.jsonl": rows}, "ragas")
     assert [text for _, text in collection.documents()] == ["A", "B", "D"]
+    assert collection.gaps() is None
     assert texts(collection) == [("x?", {"A": 1, "B": 1}, "y"), ("v?", {"B": 1, "D": 1}, "")]
 
 
@@ -232,8 +240,19 @@ def test_rows_of_beir_that_are_wrong(opened: Opened, changed: Any, message: str)
         ("squad", [{"data": 5}], "line 1: data: it must be a list of objects"),
         (
             "squad",
-            [{"paragraphs": [{"context": "x", "qas": [{}]}]}],
-            "line 1: the row has no question",
+            [{"data": [{"paragraphs": [{"context": "x", "qas": []}, {"qas": [1]}]}]}],
+            "line 1: data[0].paragraphs[1].qas: it must be a list of objects",
+        ),
+        (
+            "squad",
+            [{"paragraphs": [{"context": "x", "qas": [{"question": "y"}, {}]}, {"qas": [{}]}]}],
+            "line 1: paragraphs[0].qas[1]: the row has no question; rows.jsonl, line 1: "
+            "paragraphs[1].qas[0]: the row has no question",
+        ),
+        (
+            "ragas",
+            [{"question": ["x", "y"], "contexts": [["a"], "b"]}],
+            "line 1: entry 1 of the columns: contexts: 'b' is no list of texts",
         ),
         ("ragas", [{"question": "x"}], "line 1: the row has no contexts"),
         ("ragas", [{"question": "x", "contexts": [" "]}], "line 1: contexts: there is no text"),
@@ -247,6 +266,16 @@ def test_rows_of_contexts_that_are_wrong(
         opened({"rows.jsonl": rows}, kind)
     assert e.value.kind == "dataset"
     assert message in e.value.message
+
+
+def test_a_fault_in_a_published_file_is_told_by_its_place(opened: Opened) -> None:
+    paragraph = {"context": "x", "qas": [{"question": "y"}]}
+    articles = [{"paragraphs": [paragraph] * 3} for _ in range(5)]
+    articles[3] = {"paragraphs": [paragraph, paragraph, {"context": "x", "qas": [{"id": "z"}]}]}
+    with pytest.raises(EvaluationError) as e:
+        opened({"train.json": json.dumps({"data": articles})}, "squad")
+    place = "data[3].paragraphs[2].qas[0]"
+    assert e.value.message == f"train.json, line 1: {place}: the row has no question"
 
 
 @pytest.mark.parametrize(

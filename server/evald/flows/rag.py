@@ -17,7 +17,13 @@ from evald.flows.grading import Grading
 from evald.flows.groups import evaluation
 from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.retriever import Retriever, found_for, scores_of
-from evald.flows.searching import Search, SearchExtra, check_pipeline, opened_collection
+from evald.flows.searching import (
+    UNCLUSTERED,
+    Search,
+    SearchExtra,
+    check_pipeline,
+    opened_collection,
+)
 from evald.model import Asker, Row
 from evald.rag.answering import Answering, Find, Ordering, given
 from evald.rag.catalog import METRICS
@@ -62,6 +68,8 @@ class Rag(Flow):
                 raise InvalidArgument.of(
                     f"config.tasks.{name}.dataset", "say where documents and questions are"
                 )
+            if source.retrieval and Grading(task, f"tasks.{name}").params.cluster:
+                raise InvalidArgument.of(f"config.tasks.{name}.params.cluster", UNCLUSTERED)
             if not source.retrieval and (wanted := Grading(task, f"tasks.{name}").measures):
                 raise InvalidArgument.of(
                     f"config.tasks.{name}.metrics.{wanted[0].name}",
@@ -167,13 +175,14 @@ def read_task(making: Making) -> Work:
 
     def rows() -> Iterator[Row]:
         read = context.datasets.rows(dataset)
-        return islice((one for row in read for one in unfolded(row)), most)
+        return islice((dict(one) for row in read for one in unfolded(row)), most)
 
     answer: Answer = no_answer
     if source.model:
         answer = Answering(making.asker(), given, source.ordering)
     count = count if most is None else min(count, most)
-    return Task(name, count, rows, answer, making.scoreboard, making.params.parallelism)
+    parallelism, cluster = making.params.parallelism, making.grading.params.cluster
+    return Task(name, count, rows, answer, making.scoreboard, parallelism, cluster)
 
 
 def search_task(making: Making) -> Work:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evald.errors import EvaluationError
+from evald.rag.nested import Nested
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "question": ("question", "user_input", "query"),
@@ -50,8 +51,8 @@ def unfolded(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         raise EvaluationError(
             "dataset", f"{unlike[0]}: the column is not as long as that of the questions"
         )
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
+    for index, values in enumerate(zip(*columns.values(), strict=True)):
+        yield Nested(dict(zip(columns, values, strict=True)), f"entry {index} of the columns")
 
 
 def value_of(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evald.errors import EvaluationError
+from evald.rag.nested import Nested, member
 from evald.retrieval.collection import Dataset, Files, Row, text_at
 from evald.retrieval.contexts import Asked, Contexts
+
+LEVELS = ("data", "paragraphs", "qas")
+"""What the lists of articles, paragraphs and questions are called, from the top down."""
 
 
 def squad(files: Files, dataset: Dataset) -> Contexts:
@@ -34,14 +38,15 @@ def answer_of(answers: Any) -> str:
     return text if isinstance(text, str) else ""
 
 
-def questions(row: Row) -> Iterator[Row]:
-    """The flat rows that a row stands for. Raises EvaluationError of kind `dataset`."""
-    for key in ("data", "paragraphs", "qas"):
-        if key not in row:
-            continue
-        if not isinstance(row[key], list) or not all(isinstance(one, dict) for one in row[key]):
-            raise EvaluationError("dataset", f"{key}: it must be a list of objects")
-        for one in row[key]:
-            yield from questions({**one, "context": row.get("context")} if key == "qas" else one)
+def questions(row: Row, place: str = "") -> Iterator[Row]:
+    """The flat rows that a row stands for, which is itself at `place` of another one, or at the
+    top. Raises EvaluationError of kind `dataset`."""
+    key = next((one for one in LEVELS if one in row), None)
+    if key is None:
+        yield Nested(row, place) if place else row
         return
-    yield row
+    if not isinstance(row[key], list) or not all(isinstance(one, dict) for one in row[key]):
+        raise EvaluationError("dataset", f"{member(place, key)}: it must be a list of objects")
+    more = {"context": row.get("context")} if key == "qas" else {}
+    for index, one in enumerate(row[key]):
+        yield from questions({**one, **more}, member(place, key, index))
