@@ -19,10 +19,16 @@ local function refuse(path, kind, message)
   error({ loc = { "query", unpack(path) }, msg = message, type = kind }, 0)
 end
 
--- `filter[a][b]` and `filter.a.b` as { "filter", "a", "b" }. A list may be marked by `[]` at its end.
+-- `filter[a][b]` and `filter.a.b` as { "filter", "a", "b" }. A list may be marked by `[]` at its end. What is in
+-- brackets is one name, with any dots.
 local function split(name)
   local path = {}
-  for part in name:gsub("%[%]$", ""):gmatch("[^%[%].]+") do table.insert(path, part) end
+  for bracket, part in name:gmatch("(%[?)([^%[%]]+)") do
+    if bracket == "[" then table.insert(path, part)
+    else
+      for plain in part:gmatch("[^.]+") do table.insert(path, plain) end
+    end
+  end
   return path
 end
 
@@ -71,12 +77,19 @@ local function resolve(method, path)
   return field, table.concat(names, "."), {}
 end
 
+-- The path of a member inside a field, as one text.
+local function member_path(keys)
+  local names = {}
+  for i, key in ipairs(keys) do names[i] = key:gsub("[\\.=]", "\\%0") end
+  return table.concat(names, ".")
+end
+
 -- The values that one parameter gives: those of a list may be joined by commas. An entry of a map is one text.
 local function values(field, value, keys)
   if field.pairs then return { #keys > 0 and table.concat(keys, ".") .. "=" .. value or value } end
   if not field.repeated then return { value } end
-  local parts = {}
-  for part in value:gmatch("[^,]+") do table.insert(parts, part) end
+  local parts, before = {}, field.members and member_path(keys) .. "=" or ""
+  for part in value:gmatch("[^,]+") do table.insert(parts, before .. part) end
   return parts
 end
 
@@ -85,11 +98,14 @@ local function add(method, path, value, out, seen)
   if #path > MAX_KEYS then refuse({ path[1] }, "extra_forbidden", "Too many keys") end
   local field, name, keys = resolve(method, path)
   local write = writers[field.kind]
-  if not write or field.map or (#keys > 0 and not field.pairs) then
+  if not write or field.map or (#keys > 0 and not (field.pairs or field.members)) then
     refuse(path, "extra_forbidden", schema.unknown("query parameter", table.concat(path, "."), {}))
   end
   if seen[name] and not field.repeated then refuse(path, "duplicate_key", "The parameter is given twice") end
-  seen[name] = true
+  -- A field and what lies inside it are one key, which an answer repeats with the one or the other.
+  local key = name:gsub("[^.]+$", field.key)
+  if (seen[key] or name) ~= name then refuse(path, "duplicate_key", "Give the parameter or its members, not both") end
+  seen[name], seen[key] = name, name
   for _, part in ipairs(values(field, value, keys)) do
     local written, kind, message = write(field, part)
     if not written then refuse(path, kind, message) end

@@ -73,10 +73,60 @@ local function write_pairs(_, pos)
   return "{" .. table.concat(pieces, ",") .. "}", stop
 end
 
+-- The names of a path that has a `\` before a name's own `.`, `=` and `\`, and what follows its `=`.
+local function split_member(entry)
+  local names, name, pos = {}, "", 1
+  while true do
+    local stop = entry:find("[\\.=]", pos) or #entry + 1
+    local mark = sub(entry, stop, stop)
+    name = name .. sub(entry, pos, stop - 1)
+    pos = stop + 1
+    if mark == "\\" then
+      name, pos = name .. sub(entry, pos, pos), pos + 1
+    else
+      table.insert(names, name)
+      name = ""
+      if mark ~= "." then return names, sub(entry, pos) end
+    end
+  end
+end
+
+-- A tree of texts in JSON, its names in the order that they came in. Where there are names, these count.
+local function write_tree(tree)
+  local pieces = {}
+  if #tree.names > 0 then
+    for i, name in ipairs(tree.names) do pieces[i] = json.quote(name) .. ":" .. write_tree(tree.below[name]) end
+    return "{" .. table.concat(pieces, ",") .. "}"
+  end
+  for i, value in ipairs(tree.texts) do pieces[i] = json.quote(value) end
+  return #pieces == 1 and pieces[1] or "[" .. table.concat(pieces, ",") .. "]"
+end
+
+-- A list of `path=text`, as the object that they came from.
+local function write_members(_, pos)
+  local function leaf() return { names = {}, below = {}, texts = {} } end
+  local root = leaf()
+  local stop = json.each_element(text, pos, function(_, at)
+    local after = json.string_end(text, at)
+    local names, value = split_member(json.unquote(text, at, after))
+    local tree = root
+    for _, name in ipairs(names) do
+      if not tree.below[name] then
+        tree.below[name] = leaf()
+        table.insert(tree.names, name)
+      end
+      tree = tree.below[name]
+    end
+    table.insert(tree.texts, value)
+    return after
+  end)
+  return write_tree(root), stop
+end
+
 local function write_field(field, pos, nulls)
   if byte(text, pos) == 110 then return nil, pos + 4 end
-  local write = field.pairs and write_pairs or field.repeated and write_list or field.map and write_map
-    or writers[field.kind]
+  local write = field.members and write_members or field.pairs and write_pairs or field.repeated and write_list
+    or field.map and write_map or writers[field.kind]
   local value, stop = write(field, pos, nulls)
   if field.empty_is_unset and (value == "[]" or value == "{}") then value = nil end
   return value, stop

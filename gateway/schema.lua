@@ -27,7 +27,7 @@ for _, message in pairs(schema.messages) do
     else
       -- Two fields share a key: the JSON type tells them apart.
       local text, object = twin, field
-      if field.kind == "string" then text, object = field, twin end
+      if field.kind == "string" and not field.members then text, object = field, twin end
       message.by_key[field.key] = { key = field.key, kind = "either", text = text, object = object }
     end
   end

@@ -135,7 +135,9 @@ class OpenApi:
     def query(self, field: Document, path: str) -> Iterator[Document]:
         """The parameters of a field: itself, or those of the message that it holds, in brackets."""
         parameter = {"name": path, "in": "query", **self.described(field)}
-        if field["pairs"]:
+        if field.get("members"):
+            pass  # its names are the user's own, and OpenAPI has one parameter of a name
+        elif field["pairs"]:
             pairs = {"type": "object", "additionalProperties": {"type": "string"}}
             yield {**parameter, "style": "deepObject", "explode": True, "schema": pairs}
         elif field["repeated"]:
@@ -201,7 +203,7 @@ class OpenApi:
             if not update and "Required." in (comment[:9], either[:9]):
                 required.append(key)
             schema = self.property(field)
-            if key in properties:  # a text, or an object
+            if key in properties:  # a text or texts, or an object
                 schema = {"oneOf": [properties[key].pop("oneOf")[0], schema.pop("oneOf")[0]]}
                 schema["oneOf"].append({"type": "null"})
                 comment = either or comment
@@ -213,7 +215,9 @@ class OpenApi:
     def property(self, field: Document) -> Document:
         """The schema of a field's value; null stands for unset."""
         one = self.value(field)
-        if field["pairs"]:
+        if field.get("members"):
+            one = {"type": "object", "additionalProperties": True}
+        elif field["pairs"]:
             one = {"type": "object", "additionalProperties": {"type": "string"}}
         elif field["repeated"]:
             one = {"type": "array", "items": one}

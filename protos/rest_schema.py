@@ -106,6 +106,8 @@ class Schema:
         entry["empty_is_unset"] = rest.empty_is_unset
         entry["pairs"] = rest.pairs
         entry["grpc_only"] = rest.grpc_only
+        if rest.members_of:
+            entry |= {"rest": rest.members_of, "members": True}
         return entry
 
     def value(self, field: FieldDescriptor) -> dict[str, Any]:

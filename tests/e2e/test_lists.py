@@ -23,6 +23,7 @@ def namespace(service: Service) -> str:
             "rows": [{"i": i} for i in range(rows)],
             "custom_fields": {"team": team},
             "description": f"target {name}, 100 %",
+            "ownership": {"created_by": f"{name}nn", "access_policies": {"v1.0": team}},
         }
         rest("POST", "/targets", 201, json=body)
     return namespace
@@ -51,6 +52,12 @@ def names(page: dict[str, Any]) -> list[str]:
         ("filter[custom_fields][team]=red", ["long"]),
         ("filter[custom_fields][team]=red,+blue", ["a"]),
         ("search[custom_fields][team]=RED", ["a", "long"]),
+        ("search[ownership][created_by]=ANN", ["a"]),
+        ("search[ownership][created_by]=ann,bnn", ["a", "b"]),
+        ("search[ownership][created_by]=ann&search[ownership][created_by]=long", ["a", "long"]),
+        ("search[ownership][created_by]=nn&search[ownership][access_policies][v1.0]=gr", ["b"]),
+        ("search%5Bownership%5D%5Baccess_policies%5D%5Bv1.0%5D=red", ["a", "long"]),
+        ("search[ownership][created_by][name]=ann", []),
         ("filter[created_at][gte]=2025-03-18&filter[created_at][lt]=2025-03-20", []),
         ("filter[created_at][gt]=2025-03-18T00:00:00", ["a", "b", "long"]),
         ("filter[created_at]=2025-03-18", []),
@@ -116,6 +123,8 @@ def test_a_list_shows_the_first_rows(rest: Rest, namespace: str) -> None:
         ("filter[created_at][after]=2025-01-01", ["query", "filter", "created_at", "after"]),
         ("filter[type]=rowses", ["query", "filter", "type"]),
         ("search[created_at][start]=soon", ["query", "search", "created_at", "start"]),
+        ("search[rag][a]=" + "x" * 1001, ["query", "search", "rag"]),
+        ("search[rag]" + "[a]" * 17 + "=x", ["query", "search"]),
         ("page=0", ["query", "page"]),
         ("page=one", ["query", "page"]),
         ("page_size=0", ["query", "page_size"]),

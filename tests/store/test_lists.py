@@ -120,6 +120,12 @@ def test_filters_of_targets(
         ({"custom_fields": ["team=blue"]}, ["old", "new"]),
         ({"custom_fields": ["team=ish"]}, ["new"]),
         ({"ownership": ["ann"]}, ["old"]),
+        ({"ownership_members": ["created_by=ANN"]}, ["old"]),
+        ({"ownership_members": ["created_by=bob", "created_by=ann"]}, ["old"]),
+        ({"ownership_members": ["created_by=ann", "updated_by=ann"]}, []),
+        ({"retriever_members": ["pipeline.top_k=3"]}, []),
+        ({"cached_outputs_members": ["files_url=a"]}, []),
+        ({"rag_members": ["=a"], "cached_outputs_members": ["a"]}, []),
         ({"type": ["model"], "namespace": ["default"]}, ["late"]),
         ({"created_at": {"start": "2025-03-18"}}, ["early", "late", "new"]),
         ({"created_at": {"end": "2025-03-18"}}, ["old", "early", "late"]),
@@ -153,6 +159,7 @@ def test_orders(targets: Callable[..., list[str]], sort: str, names: list[str]) 
         ({"filter": {"created_at": {"gt": "2025-13-01"}}}, "filter.created_at.gt"),
         ({"filter": {"created_at": "0001-01-01T00:00+23:59"}}, "filter.created_at"),
         ({"search": {"updated_at": {"start": ""}}}, "search.updated_at.start"),
+        ({"search": {"rag_members": ["a." * 16 + "b=c"]}}, "search.rag"),
         ({"page_token": "nonsense"}, "page_token"),
         ({"page_token": "WzFd"}, "page_token"),
         ({"page_token": "x" * 5000}, "page_token"),
@@ -162,6 +169,32 @@ def test_what_cannot_be_asked_for(store: Store, request_: dict[str, Any], field:
     with pytest.raises(InvalidArgument) as e:
         store.targets.page(query(request_))
     assert [v.field for v in e.value.violations] == [field]
+
+
+@pytest.mark.parametrize(
+    ("entries", "count"),
+    [
+        (["pipeline.retriever.pipeline.top_k=3"], 1),
+        (["pipeline.retriever=top_k"], 1),
+        ([r'pipeline.model.custom_fields.v1\.0="a="'], 1),
+        ([r"pipeline.model.custom_fields.b\\c\=d=true"], 1),
+        (["pipeline.model.custom_fields.=empty"], 1),
+        (["pipeline.model.name=other", "pipeline.model.name=Größ"], 1),
+        (["pipeline.model.name=Größ", "pipeline.retriever=none"], 0),
+        (["pipeline.model.name.first=Größ"], 0),
+        (["dataset.files_url=x"], 0),
+        (["rag=top_k"], 0),
+    ],
+)
+def test_searches_inside_a_field(store: Store, entries: list[str], count: int) -> None:
+    fields = {"v1.0": ["a="], "b\\c=d": True, "": "empty"}
+    rag = {
+        "retriever": {"pipeline": {"top_k": 3}},
+        "model": {"name": "größe", "custom_fields": fields},
+    }
+    document = {"type": "rag", "rag": {"pipeline": rag}}
+    store.targets.add(maker("new").entity(document, ids.TARGET))
+    assert store.targets.page(query({"search": {"rag_members": entries}})).total == count
 
 
 def test_filters_and_searches_of_configs(store: Store) -> None:
@@ -189,10 +222,24 @@ def test_filters_and_searches_of_configs(store: Store) -> None:
         {"search": {"params": ["77"]}},
         {"search": {"description": ["in"], "project": ["urn"], "ownership": ["Ann"]}},
         {"search": {"custom_fields": ["k=V"]}},
+        {"search": {"tasks_members": ["qa.metrics.match.type=string"]}},
+        {"search": {"groups_members": ["all.tasks=qa"], "params_members": ["limit_samples=7"]}},
+        {"search": {"ownership_members": ["created_by=ann"]}},
         {"search": {"created_at": {"end": "2025-03-18"}, "updated_at": {"start": "2025-03-18"}}},
     ):
         assert [e["name"] for e in store.configs.page(query(request)).entries] == ["c"], request
     assert store.configs.page(query({"search": {"namespace": ["default"]}})).total == 2
+
+
+def test_searches_inside_what_is_not_there_find_nothing(jobs: Store) -> None:
+    for search in (
+        {"status_details_members": ["message.deeper=success"]},
+        {"status_details_members": ["id=eval"]},
+        {"ownership_members": ["created_by.name=ann"]},
+        {"target_members": ["model.name=m"]},
+        {"target_members": [r"na\.me=early"]},
+    ):
+        assert not jobs.jobs.page(query({"search": search})).entries, search
 
 
 def add_job(store: Store, name: str, **members: Any) -> str:
@@ -261,6 +308,11 @@ def jobs(shared_store: Store) -> Store:
         {"search": {"result": ["evaluation_result-"]}},
         {"search": {"custom_fields": ["run=1"]}},
         {"search": {"ownership": ["ann"]}},
+        {"search": {"ownership_members": ["created_by=ann"]}},
+        {"search": {"target_members": ["name=old", "name=EARL", "custom_fields.of=early"]}},
+        {"search": {"config_members": ["name=early"], "target_members": ["model=m/early"]}},
+        {"search": {"status_details_members": ["message=success", "progress=100"]}},
+        {"search": {"status_details_members": ["task_status.qa=compl"]}},
         {"search": {"status_details": ["successfully"]}},
         {"search": {"status_details": ["qa"]}},
         {"search": {"created_at": {"start": "2025-03-18", "end": "2025-03-18"}}},
@@ -293,6 +345,8 @@ def test_filters_and_searches_of_results(store: Store) -> None:
         {"search": {"id": ["mine"], "job": ["-old"], "tasks": ["rouge_1"], "groups": ["ALL"]}},
         {"search": {"files_url": ["files"], "description": ["D"], "namespace": ["ns"]}},
         {"search": {"project": ["urn"], "custom_fields": ["k=v"], "ownership": ["ann"]}},
+        {"search": {"tasks_members": ["qa.metrics.m.scores.rouge_1_score.value=0.5"]}},
+        {"search": {"groups_members": ["all=metrics"], "ownership_members": ["created_by=A"]}},
     ):
         found = store.results.page(query(request)).entries
         assert [e["id"] for e in found] == [mine["id"]], request

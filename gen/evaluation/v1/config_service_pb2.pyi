@@ -74,7 +74,7 @@ class ConfigFilter(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., project: _Optional[str] = ..., type: _Optional[str] = ..., created_at: _Optional[str] = ..., inline_created_at: _Optional[_Union[_page_pb2.DateTimeFilter, _Mapping]] = ..., custom_fields: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ConfigSearch(_message.Message):
-    __slots__ = ("id", "name", "namespace", "type", "tasks", "groups", "params", "description", "project", "custom_fields", "ownership", "created_at", "updated_at")
+    __slots__ = ("id", "name", "namespace", "type", "tasks", "groups", "params", "description", "project", "custom_fields", "ownership", "created_at", "updated_at", "tasks_members", "groups_members", "params_members", "ownership_members")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,10 @@ class ConfigSearch(_message.Message):
     OWNERSHIP_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    TASKS_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    OWNERSHIP_MEMBERS_FIELD_NUMBER: _ClassVar[int]
     id: _containers.RepeatedScalarFieldContainer[str]
     name: _containers.RepeatedScalarFieldContainer[str]
     namespace: _containers.RepeatedScalarFieldContainer[str]
@@ -101,7 +105,11 @@ class ConfigSearch(_message.Message):
     ownership: _containers.RepeatedScalarFieldContainer[str]
     created_at: _page_pb2.DateRange
     updated_at: _page_pb2.DateRange
-    def __init__(self, id: _Optional[_Iterable[str]] = ..., name: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., type: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[str]] = ..., params: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ...) -> None: ...
+    tasks_members: _containers.RepeatedScalarFieldContainer[str]
+    groups_members: _containers.RepeatedScalarFieldContainer[str]
+    params_members: _containers.RepeatedScalarFieldContainer[str]
+    ownership_members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[_Iterable[str]] = ..., name: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., type: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[str]] = ..., params: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., tasks_members: _Optional[_Iterable[str]] = ..., groups_members: _Optional[_Iterable[str]] = ..., params_members: _Optional[_Iterable[str]] = ..., ownership_members: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetConfigRequest(_message.Message):
     __slots__ = ("namespace", "name")

@@ -84,7 +84,7 @@ class JobFilter(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., project: _Optional[str] = ..., status: _Optional[_Union[_job_pb2.JobStatus, str]] = ..., created_at: _Optional[str] = ..., inline_created_at: _Optional[_Union[_page_pb2.DateTimeFilter, _Mapping]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., target: _Optional[str] = ..., inline_target: _Optional[_Union[_target_service_pb2.TargetFilter, _Mapping]] = ..., config: _Optional[str] = ..., inline_config: _Optional[_Union[_config_service_pb2.ConfigFilter, _Mapping]] = ...) -> None: ...
 
 class JobSearch(_message.Message):
-    __slots__ = ("id", "config", "target", "status", "description", "namespace", "project", "output_files_url", "result", "custom_fields", "ownership", "status_details", "created_at", "updated_at")
+    __slots__ = ("id", "config", "target", "status", "description", "namespace", "project", "output_files_url", "result", "custom_fields", "ownership", "status_details", "created_at", "updated_at", "config_members", "target_members", "ownership_members", "status_details_members")
     ID_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +99,10 @@ class JobSearch(_message.Message):
     STATUS_DETAILS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    TARGET_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    OWNERSHIP_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_DETAILS_MEMBERS_FIELD_NUMBER: _ClassVar[int]
     id: _containers.RepeatedScalarFieldContainer[str]
     config: _containers.RepeatedScalarFieldContainer[str]
     target: _containers.RepeatedScalarFieldContainer[str]
@@ -113,7 +117,11 @@ class JobSearch(_message.Message):
     status_details: _containers.RepeatedScalarFieldContainer[str]
     created_at: _page_pb2.DateRange
     updated_at: _page_pb2.DateRange
-    def __init__(self, id: _Optional[_Iterable[str]] = ..., config: _Optional[_Iterable[str]] = ..., target: _Optional[_Iterable[str]] = ..., status: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., output_files_url: _Optional[_Iterable[str]] = ..., result: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., status_details: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ...) -> None: ...
+    config_members: _containers.RepeatedScalarFieldContainer[str]
+    target_members: _containers.RepeatedScalarFieldContainer[str]
+    ownership_members: _containers.RepeatedScalarFieldContainer[str]
+    status_details_members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[_Iterable[str]] = ..., config: _Optional[_Iterable[str]] = ..., target: _Optional[_Iterable[str]] = ..., status: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., output_files_url: _Optional[_Iterable[str]] = ..., result: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., status_details: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., config_members: _Optional[_Iterable[str]] = ..., target_members: _Optional[_Iterable[str]] = ..., ownership_members: _Optional[_Iterable[str]] = ..., status_details_members: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetJobRequest(_message.Message):
     __slots__ = ("job_id",)

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65valuation/v1/rest.proto\x12\revaluation.v1\x1a google/protobuf/descriptor.proto\"\x1c\n\x0bRestMessage\x12\r\n\x05nulls\x18\x01 \x01(\x08\"n\n\tRestField\x12\'\n\x05unset\x18\x01 \x01(\x0e\x32\x18.evaluation.v1.RestUnset\x12\x16\n\x0e\x65mpty_is_unset\x18\x02 \x01(\x08\x12\r\n\x05pairs\x18\x03 \x01(\x08\x12\x11\n\tgrpc_only\x18\x04 \x01(\x08*Q\n\tRestUnset\x12\x1a\n\x16REST_UNSET_UNSPECIFIED\x10\x00\x12\x13\n\x0fREST_UNSET_OMIT\x10\x01\x12\x13\n\x0fREST_UNSET_NULL\x10\x02:S\n\x0crest_message\x12\x1f.google.protobuf.MessageOptions\x18\xf5\x93\x03 \x01(\x0b\x32\x1a.evaluation.v1.RestMessage:M\n\nrest_field\x12\x1d.google.protobuf.FieldOptions\x18\xf5\x93\x03 \x01(\x0b\x32\x18.evaluation.v1.RestFieldb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65valuation/v1/rest.proto\x12\revaluation.v1\x1a google/protobuf/descriptor.proto\"\x1c\n\x0bRestMessage\x12\r\n\x05nulls\x18\x01 \x01(\x08\"\x82\x01\n\tRestField\x12\'\n\x05unset\x18\x01 \x01(\x0e\x32\x18.evaluation.v1.RestUnset\x12\x16\n\x0e\x65mpty_is_unset\x18\x02 \x01(\x08\x12\r\n\x05pairs\x18\x03 \x01(\x08\x12\x11\n\tgrpc_only\x18\x04 \x01(\x08\x12\x12\n\nmembers_of\x18\x05 \x01(\t*Q\n\tRestUnset\x12\x1a\n\x16REST_UNSET_UNSPECIFIED\x10\x00\x12\x13\n\x0fREST_UNSET_OMIT\x10\x01\x12\x13\n\x0fREST_UNSET_NULL\x10\x02:S\n\x0crest_message\x12\x1f.google.protobuf.MessageOptions\x18\xf5\x93\x03 \x01(\x0b\x32\x1a.evaluation.v1.RestMessage:M\n\nrest_field\x12\x1d.google.protobuf.FieldOptions\x18\xf5\x93\x03 \x01(\x0b\x32\x18.evaluation.v1.RestFieldb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evaluation.v1.rest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESTUNSET']._serialized_start=219
-  _globals['_RESTUNSET']._serialized_end=300
+  _globals['_RESTUNSET']._serialized_start=240
+  _globals['_RESTUNSET']._serialized_end=321
   _globals['_RESTMESSAGE']._serialized_start=77
   _globals['_RESTMESSAGE']._serialized_end=105
-  _globals['_RESTFIELD']._serialized_start=107
-  _globals['_RESTFIELD']._serialized_end=217
+  _globals['_RESTFIELD']._serialized_start=108
+  _globals['_RESTFIELD']._serialized_end=238
 # @@protoc_insertion_point(module_scope)

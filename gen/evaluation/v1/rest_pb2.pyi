@@ -26,13 +26,15 @@ class RestMessage(_message.Message):
     def __init__(self, nulls: _Optional[bool] = ...) -> None: ...
 
 class RestField(_message.Message):
-    __slots__ = ("unset", "empty_is_unset", "pairs", "grpc_only")
+    __slots__ = ("unset", "empty_is_unset", "pairs", "grpc_only", "members_of")
     UNSET_FIELD_NUMBER: _ClassVar[int]
     EMPTY_IS_UNSET_FIELD_NUMBER: _ClassVar[int]
     PAIRS_FIELD_NUMBER: _ClassVar[int]
     GRPC_ONLY_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_OF_FIELD_NUMBER: _ClassVar[int]
     unset: RestUnset
     empty_is_unset: bool
     pairs: bool
     grpc_only: bool
-    def __init__(self, unset: _Optional[_Union[RestUnset, str]] = ..., empty_is_unset: _Optional[bool] = ..., pairs: _Optional[bool] = ..., grpc_only: _Optional[bool] = ...) -> None: ...
+    members_of: str
+    def __init__(self, unset: _Optional[_Union[RestUnset, str]] = ..., empty_is_unset: _Optional[bool] = ..., pairs: _Optional[bool] = ..., grpc_only: _Optional[bool] = ..., members_of: _Optional[str] = ...) -> None: ...

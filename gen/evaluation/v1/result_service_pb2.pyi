@@ -62,7 +62,7 @@ class ResultFilter(_message.Message):
     def __init__(self, job_id: _Optional[str] = ...) -> None: ...
 
 class ResultSearch(_message.Message):
-    __slots__ = ("id", "job", "tasks", "groups", "files_url", "description", "namespace", "project", "custom_fields", "ownership", "created_at", "updated_at")
+    __slots__ = ("id", "job", "tasks", "groups", "files_url", "description", "namespace", "project", "custom_fields", "ownership", "created_at", "updated_at", "tasks_members", "groups_members", "ownership_members")
     ID_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,9 @@ class ResultSearch(_message.Message):
     OWNERSHIP_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    TASKS_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    OWNERSHIP_MEMBERS_FIELD_NUMBER: _ClassVar[int]
     id: _containers.RepeatedScalarFieldContainer[str]
     job: _containers.RepeatedScalarFieldContainer[str]
     tasks: _containers.RepeatedScalarFieldContainer[str]
@@ -87,7 +90,10 @@ class ResultSearch(_message.Message):
     ownership: _containers.RepeatedScalarFieldContainer[str]
     created_at: _page_pb2.DateRange
     updated_at: _page_pb2.DateRange
-    def __init__(self, id: _Optional[_Iterable[str]] = ..., job: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[str]] = ..., files_url: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ...) -> None: ...
+    tasks_members: _containers.RepeatedScalarFieldContainer[str]
+    groups_members: _containers.RepeatedScalarFieldContainer[str]
+    ownership_members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[_Iterable[str]] = ..., job: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[str]] = ..., files_url: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., tasks_members: _Optional[_Iterable[str]] = ..., groups_members: _Optional[_Iterable[str]] = ..., ownership_members: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetResultRequest(_message.Message):
     __slots__ = ("result_id",)

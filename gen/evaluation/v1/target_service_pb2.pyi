@@ -76,7 +76,7 @@ class TargetFilter(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., project: _Optional[str] = ..., type: _Optional[_Union[_target_pb2.TargetType, str]] = ..., model: _Optional[str] = ..., created_at: _Optional[str] = ..., inline_created_at: _Optional[_Union[_page_pb2.DateTimeFilter, _Mapping]] = ..., custom_fields: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TargetSearch(_message.Message):
-    __slots__ = ("id", "name", "namespace", "type", "model", "dataset", "description", "project", "rows", "rag", "retriever", "cached_outputs", "custom_fields", "ownership", "created_at", "updated_at")
+    __slots__ = ("id", "name", "namespace", "type", "model", "dataset", "description", "project", "rows", "rag", "retriever", "cached_outputs", "custom_fields", "ownership", "created_at", "updated_at", "rag_members", "retriever_members", "cached_outputs_members", "ownership_members")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,10 @@ class TargetSearch(_message.Message):
     OWNERSHIP_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    RAG_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVER_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_OUTPUTS_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    OWNERSHIP_MEMBERS_FIELD_NUMBER: _ClassVar[int]
     id: _containers.RepeatedScalarFieldContainer[str]
     name: _containers.RepeatedScalarFieldContainer[str]
     namespace: _containers.RepeatedScalarFieldContainer[str]
@@ -109,7 +113,11 @@ class TargetSearch(_message.Message):
     ownership: _containers.RepeatedScalarFieldContainer[str]
     created_at: _page_pb2.DateRange
     updated_at: _page_pb2.DateRange
-    def __init__(self, id: _Optional[_Iterable[str]] = ..., name: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., type: _Optional[_Iterable[str]] = ..., model: _Optional[_Iterable[str]] = ..., dataset: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., rows: _Optional[_Iterable[str]] = ..., rag: _Optional[_Iterable[str]] = ..., retriever: _Optional[_Iterable[str]] = ..., cached_outputs: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ...) -> None: ...
+    rag_members: _containers.RepeatedScalarFieldContainer[str]
+    retriever_members: _containers.RepeatedScalarFieldContainer[str]
+    cached_outputs_members: _containers.RepeatedScalarFieldContainer[str]
+    ownership_members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[_Iterable[str]] = ..., name: _Optional[_Iterable[str]] = ..., namespace: _Optional[_Iterable[str]] = ..., type: _Optional[_Iterable[str]] = ..., model: _Optional[_Iterable[str]] = ..., dataset: _Optional[_Iterable[str]] = ..., description: _Optional[_Iterable[str]] = ..., project: _Optional[_Iterable[str]] = ..., rows: _Optional[_Iterable[str]] = ..., rag: _Optional[_Iterable[str]] = ..., retriever: _Optional[_Iterable[str]] = ..., cached_outputs: _Optional[_Iterable[str]] = ..., custom_fields: _Optional[_Iterable[str]] = ..., ownership: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., updated_at: _Optional[_Union[_page_pb2.DateRange, _Mapping]] = ..., rag_members: _Optional[_Iterable[str]] = ..., retriever_members: _Optional[_Iterable[str]] = ..., cached_outputs_members: _Optional[_Iterable[str]] = ..., ownership_members: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetTargetRequest(_message.Message):
     __slots__ = ("namespace", "name")

@@ -22,6 +22,9 @@ MAX_TEXTS = 64
 MAX_LENGTH = 1000
 """What may be looked for in one field: so many texts of so many characters."""
 
+MEMBERS = "_members"
+"""The end of the name of a search that looks inside a field."""
+
 PAGING = frozenset({"page", "page_size", "page_token"})
 """Members of a list request that say which page is asked for, not of what."""
 
@@ -102,7 +105,7 @@ def _check_size(asked: Any, path: str) -> None:
     """Raises InvalidArgument when there is more to look for than a database can be asked."""
     if isinstance(asked, Mapping):
         for key, value in asked.items():
-            _check_size(value, f"{path}.{key}")
+            _check_size(value, f"{path}.{key.removesuffix(MEMBERS)}")
     elif isinstance(asked, str):
         if len(asked) > MAX_LENGTH:
             raise InvalidArgument.of(path, f"a text may have {MAX_LENGTH:,} characters at most")

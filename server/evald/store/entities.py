@@ -33,7 +33,7 @@ class EntityStore:
         """What an earlier create of the same request made. Raises Conflict when the request's key
         was used for something else."""
         first = made(self._database, self._row, request, self._noun)
-        return first and first.document()
+        return None if first is None else first.document()
 
     def add(self, document: Document, request: Request = UNKEYED) -> Document:
         """Answers what is stored: the document, or what an earlier create of the same request made.

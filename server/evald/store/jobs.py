@@ -84,7 +84,7 @@ class JobStore:
         """The job that the same request made before. Raises Conflict when the request's key was
         used for another job."""
         first = made(self._database, JobRow, request, "job")
-        return first and first.document()
+        return None if first is None else first.document()
 
     def add(self, job: Document, request: Request = UNKEYED) -> Document:
         """Stores a new job and answers it, or the one that the same request made before.

@@ -7,14 +7,22 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import JSON, ColumnElement, Text, or_
+from sqlalchemy import JSON, ColumnElement, Text, false, or_
 from sqlalchemy import cast as as_type
 
+from evald.domain.listing import MEMBERS
+from evald.errors import InvalidArgument
 from evald.store.filters import within
 from evald.store.members import folded, member
 from evald.store.tables import Entity
 
 Condition = ColumnElement[bool]
+
+MAX_DEPTH = 16
+"""How deep such a search may look."""
+
+NAME = re.compile(r"((?:[^\\.=]|\\.)*)(.?)", re.DOTALL)
+"""A name in a path, as `split_member` reads it, and the mark behind it."""
 
 ELSEWHERE: Mapping[str, Sequence[str]] = {
     "job": ("job_id",),
@@ -24,6 +32,9 @@ ELSEWHERE: Mapping[str, Sequence[str]] = {
     "status_details": ("message", "task_status"),
 }
 """Columns of what is not kept under its own name, or not only there."""
+
+STATUS_DETAILS = frozenset({"message", "task_status", "progress", "samples_processed"})
+"""Members of the status details of a job, each in a column."""
 
 
 def conditions(row: type[Entity], search: Mapping[str, Any]) -> list[Condition]:
@@ -35,9 +46,46 @@ def conditions(row: type[Entity], search: Mapping[str, Any]) -> list[Condition]:
         elif field == "custom_fields":
             pairs = (pair.partition("=") for pair in wanted)
             found += [_found([member(row.custom_fields, key)], [text]) for key, _, text in pairs]
+        elif field.endswith(MEMBERS):
+            found += _inside(row, field.removesuffix(MEMBERS), wanted)
         else:
             found.append(_found(_texts(row, field), wanted))
     return found
+
+
+def split_member(entry: str) -> tuple[tuple[str, ...], str]:
+    """The names and the text of `a.b=text`. A name's own `.`, `=` and `\\` have a `\\` before them."""
+    names, mark, pos = [], ".", 0
+    while mark == ".":
+        found = NAME.match(entry, pos)
+        assert found is not None  # it matches nothing too
+        names.append(re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL))
+        mark, pos = found[2], found.end()
+    return tuple(names), entry[pos:]
+
+
+def _inside(row: Any, field: str, wanted: Sequence[str]) -> list[Condition]:
+    """One of the texts for a path is found there, and that for each path."""
+    texts: dict[tuple[str, ...], list[str]] = {}
+    for entry in wanted:
+        path, text = split_member(entry)
+        if len(path) > MAX_DEPTH:
+            raise InvalidArgument.of(f"search.{field}", f"it looks deeper than {MAX_DEPTH} names")
+        texts.setdefault(path, []).append(text)
+    return [_found(_at(row, field, path), each) for path, each in texts.items()]
+
+
+def _at(row: Any, field: str, path: tuple[str, ...]) -> list[Any]:
+    """What is at a path inside a field; nothing where there can be nothing."""
+    if field == "status_details":
+        field, *rest = path
+        column = getattr(row, field) if field in STATUS_DETAILS else None
+        if rest:
+            return [member(column, *rest)] if field == "task_status" else []
+        return [] if column is None else [as_type(column, Text)]
+    if hasattr(row, field):
+        return [member(getattr(row, field), *path)]
+    return [member(row.spec, field, *path)]
 
 
 def _texts(row: Any, field: str) -> list[Any]:
@@ -56,7 +104,7 @@ def _found(columns: Sequence[Any], texts: Sequence[str]) -> Condition:
         for text in texts
         for form in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
     }
-    return or_(*(_has(column, form) for column in columns for form in sorted(forms)))
+    return or_(false(), *(_has(column, form) for column in columns for form in sorted(forms)))
 
 
 def _has(column: Any, text: str) -> ColumnElement[bool]:

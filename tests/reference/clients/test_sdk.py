@@ -14,8 +14,8 @@ import pytest
 from nemo_microservices import AsyncNeMoMicroservices, NeMoMicroservices
 from nemo_microservices.types import evaluation as types
 
-from tests.e2e.test_bad_input import GOOD, ROWS
-from tests.e2e.test_rest import Rest, chat_config, model_target
+from tests.e2e.test_bad_input import GOOD, ROWS, check_config
+from tests.e2e.test_rest import Rest, chat_config, fresh, model_target
 from tests.endpoint import Endpoint
 from tests.reference.conftest import Ended
 from tests.reference.rows import FILTERS, SEARCHES
@@ -233,10 +233,81 @@ def test_filters_and_searches(client: NeMoMicroservices, ended: Ended) -> None:
     assert ended.config["id"] in [config.id for config in found]
 
 
-@pytest.mark.reference("g sdk", "a.4 detail list")
-def test_a_search_inside_a_field_is_refused_by_name(client: NeMoMicroservices) -> None:
-    with pytest.raises(nemo_microservices.UnprocessableEntityError, match=r"search\.ownership"):
-        client.evaluation.jobs.list(search={"ownership": {"created_by": "ann"}})
+INSIDE: dict[str, list[dict[str, Any]]] = {
+    "targets": [
+        {"ownership": {"created_by": "ANN", "access_policies": {"team": "all"}}},
+        {"rag": {"pipeline": {"model": "meta/ll", "retriever": {"pipeline": {"top_k": 3}}}}},
+    ],
+    "configs": [
+        {"ownership": {"created_by": ["bob", "ann"]}},
+        {"params": {"limit_samples": 77, "extra": {"v1.0": "mine"}}},
+        {"tasks": {"qa": {"metrics": {"m": {"params": {"check": "{{A}}"}}}}}},
+        {"groups": {"all": {"tasks": "qa"}}},
+    ],
+    "jobs": [
+        {"ownership": {"created_by": "ann"}},
+        {"target": {"name": "first", "custom_fields": {"team": "blu"}}},
+        {"config": {"name": "first", "params": {"limit_samples": 77}}},
+        {"status_details": {"message": "success", "task_status": {"qa": "compl"}}},
+    ],
+    "results": [
+        {"ownership": {"created_by": "ann"}},
+        {"tasks": {"qa": {"metrics": {"m": {"scores": {"string-check": {"value": 1.0}}}}}}},
+        {"groups": {"all": {"metrics": {"m": {"scores": {"s": {"value": 0.5}}}}}}},
+    ],
+}
+"""Searches inside fields, of which each finds the first of two entities alone."""
+
+
+@pytest.fixture(scope="module")
+def inside(rest: Rest) -> dict[str, list[str]]:
+    """The ids of two entities of each kind, in order."""
+    ns = fresh()
+    first = {
+        "namespace": ns,
+        "ownership": {"created_by": "Ann", "access_policies": {"team": "all"}},
+        "custom_fields": {"team": "blue"},
+    }
+    retriever = {"query_embedding_model": "a/b", "index_embedding_model": "a/b", "top_k": 3}
+    rag = {"pipeline": {"retriever": {"pipeline": retriever}, "model": "meta/llama"}}
+    config = {
+        **GOOD,
+        "params": {"limit_samples": 77, "extra": {"v1.0": "mine"}},
+        "groups": {"all": {"tasks": ["qa"]}},
+    }
+    failing = check_config(["{{no}}", "equals", "x"])
+    bodies: dict[str, list[dict[str, Any]]] = {
+        "targets": [{**first, "type": "rag", "rag": rag}, {**ROWS, "namespace": ns}],
+        "configs": [{**first, **config}, {**failing, "namespace": ns}],
+        "jobs": [
+            {**first, "target": {**first, **ROWS}, "config": {**config, "name": "first"}},
+            {"namespace": ns, "target": ROWS, "config": failing},
+        ],
+    }
+    bodies["jobs"][0]["target"]["name"] = "first"
+    found = {k: [rest("POST", f"/{k}", 201, json=b)["id"] for b in v] for k, v in bodies.items()}
+    found["results"] = [rest.finish(job)["result"] for job in found["jobs"]]
+    given = {"ownership": first["ownership"], "groups": {"all": {"metrics": METRICS}}}
+    rest("PATCH", f"/results/{found['results'][0]}", json=given)
+    return found
+
+
+@pytest.mark.reference("g sdk", "a.2 * search *", "a.3 echo")
+@pytest.mark.parametrize(("kind", "search"), [(k, s) for k, each in INSIDE.items() for s in each])
+def test_a_search_inside_a_field(
+    client: NeMoMicroservices, inside: dict[str, list[str]], kind: str, search: dict[str, Any]
+) -> None:
+    page = getattr(client.evaluation, kind).list(search=search, page_size=1000)
+    found = [entity.id for entity in page if entity.id in inside[kind]]
+    assert found == inside[kind][:1]
+    assert page.search == as_texts(search)
+
+
+def as_texts(search: Any) -> Any:
+    """A search as a query has it."""
+    if isinstance(search, dict):
+        return {key: as_texts(value) for key, value in search.items()}
+    return search if isinstance(search, list) else str(search)
 
 
 @pytest.mark.reference("g sdk", "a.4 exceptions", "a.4 detail list", "a.4 x-should-retry")
