@@ -13,8 +13,8 @@ LISTED_ROWS = 20
 
 
 class member(FunctionElement[str]):
-    """`member(column, parent, key)`: a member of an object as text. The object is the column's,
-    or, if `parent` names one, that member of it; the key may be any text."""
+    """`member(column, *parents, key)`: a member of an object as text. The object is the column's,
+    or, if there are parents, that member of that member of it; the names may be any text."""
 
     type = Text()
     inherit_cache = True
@@ -34,7 +34,10 @@ def _member_sqlite(element: member, compiler: Any, **kw: Any) -> str:
     # A path of SQLite's cannot spell every key, and its extracted `true` would be a 1.
     column, *path = (compiler.process(clause, **kw) for clause in element.clauses)
     key = path.pop()
-    of = ", ".join([column, *(f"'$.' || {part}" for part in path)])
+    of = column
+    for part in path:
+        inner = "case type when 'object' then value end"
+        of = f"(select {inner} from json_each({of}) where key = {part})"
     value = "case type when 'true' then type when 'false' then type else value end"
     return f"(select cast({value} as text) from json_each({of}) where key = {key})"
 
