@@ -8,8 +8,12 @@ from sqlalchemy import JSON, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from evald.store.engine import UtcDateTime
+
 LISTED_ROWS = 20
-"""Rows of a target that lists show."""
+LISTED_BYTES = 2**16
+"""Rows of a target that lists show, and bytes of them: as many of the first ones as have no more,
+which may be none."""
 
 
 class member(FunctionElement[str]):
@@ -50,18 +54,29 @@ class headed(FunctionElement[Any]):
     inherit_cache = True
 
 
+# Both look at rows only where there may be something to cut: a target that is no longer than its
+# rows may be has none that are too long.
+
+
 @compiles(headed, "postgresql")
 def _headed_postgresql(element: headed, compiler: Any, **kw: Any) -> str:
     target = compiler.process(element.clauses, **kw)
     rows = f"{target} -> 'rows'"
+    count = f"json_array_length({rows})"
     return (
-        f"case when json_array_length({rows}) > {LISTED_ROWS} then ("
+        f"case when {count} > {LISTED_ROWS} or octet_length({target}::text) > {LISTED_BYTES} then"
+        f" (select case when head.number < {count} then ("
         "select json_object_agg(key, value) from ("
         f"select key, value from json_each({target}) where key <> 'rows'"
-        " union all select 'rows', json_agg(head.value) from"
-        f" (select value from json_array_elements({rows}) limit {LISTED_ROWS}) head"
-        f" union all select 'row_count', to_json(json_array_length({rows}))"
+        " union all select 'rows', head.rows"
+        f" union all select 'row_count', to_json({count})"
         f") member) else {target} end"
+        " from (select count(*) as number, coalesce(json_agg(value order by place), '[]') as rows"
+        " from (select value, place, sum(octet_length(value::text)) over (order by place) as size"
+        f" from (select value, place from json_array_elements({rows})"
+        f" with ordinality as row(value, place) limit {LISTED_ROWS}) first) measured"
+        f" where size <= {LISTED_BYTES}) head"
+        f") else {target} end"
     )
 
 
@@ -69,11 +84,17 @@ def _headed_postgresql(element: headed, compiler: Any, **kw: Any) -> str:
 def _headed_sqlite(element: headed, compiler: Any, **kw: Any) -> str:
     target = compiler.process(element.clauses, **kw)
     count = f"json_array_length({target}, '$.rows')"
-    first = ", ".join(f"'$.rows[{i}]'" for i in range(LISTED_ROWS))
     return (
-        f"case when {count} > {LISTED_ROWS} then json_set({target},"
-        f" '$.rows', json(json_extract({target}, {first})), '$.row_count', {count})"
+        f"case when {count} > {LISTED_ROWS} or length(cast({target} as blob)) > {LISTED_BYTES} then"
+        f" (select case when head.number < {count} then"
+        f" json_set({target}, '$.rows', json(head.rows), '$.row_count', {count})"
         f" else {target} end"
+        " from (select count(*) as number, json_group_array(json(value)) as rows"
+        " from (select value, sum(length(cast(value as blob))) over (order by place) as size"
+        f" from (select value, key as place from json_each({target}, '$.rows')"
+        f" limit {LISTED_ROWS}) order by place)"
+        f" where size <= {LISTED_BYTES}) head"
+        f") else {target} end"
     )
 
 
@@ -92,3 +113,25 @@ def _folded(element: folded, compiler: Any, **kw: Any) -> str:
 @compiles(folded, "sqlite")
 def _folded_sqlite(element: folded, compiler: Any, **kw: Any) -> str:
     return f"unicode_lower({compiler.process(element.clauses, **kw)})"
+
+
+class unindexed(FunctionElement[Any]):
+    """A column, in a condition or an order for which no index is looked up."""
+
+    inherit_cache = True
+
+    def __init__(self, column: Any) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(unindexed, "postgresql")
+def _unindexed_postgresql(element: unindexed, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    nothing = "+ interval '0'" if isinstance(element.type, UtcDateTime) else "|| ''"
+    return f"({column} {nothing})"
+
+
+@compiles(unindexed, "sqlite")
+def _unindexed_sqlite(element: unindexed, compiler: Any, **kw: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
