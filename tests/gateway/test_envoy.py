@@ -33,8 +33,11 @@ def test_limits_are_those_of_the_settings():
     settings = Settings(rate_limit=5, body_limit=32 << 20)
     text = json.dumps(render(settings, Path("/run/grpc")))
     assert '"max_request_bytes": 33554432' in text
-    assert '"max_request_body_size": 134217728' in text
+    assert f'"max_request_body_size": {6 << 25}' in text
+    assert f'"max_response_body_size": {(6 * 160 + 2) << 20}' in text
     assert '"token_bucket": {"max_tokens": 5, "tokens_per_fill": 5,' in text
+    largest = json.dumps(render(Settings(body_limit=2**28), Path("/run/grpc")))
+    assert f'"max_response_body_size": {2**32 - 2}' in largest
     unlimited = json.dumps(render(Settings(rate_limit=0), Path("/run/grpc")))
     assert "ratelimit" not in unlimited
 

@@ -8,7 +8,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from evald.envoy import Envoy
+from evald.rpc import size
 from evald.settings import Settings
+from evaluation.v1 import target_pb2
 
 JOBS = "/v1/evaluation/jobs"
 
@@ -90,8 +92,41 @@ def test_bytes_of_a_body(start, gateway, limit):
     assert len(gateway.stub.requests) == 1
 
 
+def test_numbers_are_longer_in_a_message_and_reach_the_server(gateway):
+    """Which says in words of its own that they are too many; to Envoy the body is small enough."""
+    numbers = 5 << 20
+    rows = gateway.received(
+        "/targets", '{"rows":[{"a":[%s1]}]}' % ("1," * (numbers - 1))
+    ).target.rows
+    assert rows[0].ByteSize() > 5 * 2 * numbers
+    assert len(rows[0]["a"]) == numbers
+
+
+@pytest.mark.parametrize("text", ["x", "<", "&", "\x7f", "\u2028"])
+def test_as_many_bytes_as_an_answer_may_have_are_sent_on(start, gateway, monkeypatch, text):
+    monkeypatch.setattr(size, "LEAST_ANSWER", 1 << 20)
+    url = f"{start(body_limit=1024)}/v1/evaluation/targets/s/n"
+    described = text * (((1 << 20) - 4) // len(text.encode()))
+    target = target_pb2.Target(description=described)
+    assert (1 << 20) - 4 < target.ByteSize() <= 1 << 20
+    gateway.stub.answers["GetTarget"] = target
+    answer = gateway.session.get(url, timeout=30)
+    assert (answer.status_code, answer.json()["description"]) == (200, described)
+
+
+def test_an_answer_that_is_too_large_is_an_error(start, gateway, monkeypatch):
+    monkeypatch.setattr(size, "LEAST_ANSWER", 1 << 20)
+    url = f"{start(body_limit=1024)}/v1/evaluation/targets/s/n"
+    gateway.stub.answers["GetTarget"] = target_pb2.Target(description="x" * (8 << 20))
+    answer = gateway.session.get(url, timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (500, 13)
+    assert answer.json()["detail"]
+    assert answer.headers["x-should-retry"] == "false"
+
+
 def test_a_header_with_an_underscore_is_refused(gateway):
     answer = gateway.get("/jobs", headers={"x_request_id": "a"})
     assert answer.status_code == 400
     assert answer.json()["detail"]
+    assert answer.json()["code"] == 3
     assert gateway.stub.requests == []

@@ -203,12 +203,3 @@ def test_keys_of_maps_survive(gateway):
     keys = ['a"b', "é\n", "", "\\", "\U0001f600", "with.dot"]
     config = config_pb2.Config(tasks={key: config_pb2.TaskConfig() for key in keys})
     assert set(shown(gateway, "GetConfig", config, "/configs/s/n")["tasks"]) == set(keys)
-
-
-def test_an_answer_that_is_too_large_is_an_error(gateway):
-    target = target_pb2.Target()
-    target.rows.add().update({"text": "x" * (1 << 20)})
-    gateway.stub.answers["GetTarget"] = target_pb2.Target(rows=[target.rows[0]] * 65)
-    answer = gateway.get("/targets/s/n")
-    assert (answer.status_code, list(answer.json())) == (500, ["detail"])
-    assert answer.headers["x-should-retry"] == "false"

@@ -7,6 +7,7 @@ from typing import Any
 from evald.domain.entities import Entities
 from evald.rpc.plain import mask_keys, to_document, to_message
 from evald.rpc.reply import deleted, listing
+from evald.rpc.size import Sizes
 from evaluation.v1 import (
     config_pb2,
     config_service_pb2,
@@ -21,8 +22,9 @@ from evaluation.v1 import (
 class TargetServicer(target_service_pb2_grpc.TargetServiceServicer):
     """Keeps targets."""
 
-    def __init__(self, targets: Entities) -> None:
+    def __init__(self, targets: Entities, sizes: Sizes) -> None:
         self._targets = targets
+        self._sizes = sizes
 
     def CreateTarget(self, request: Any, context: Any) -> target_pb2.Target:
         created = self._targets.create(
@@ -40,12 +42,11 @@ class TargetServicer(target_service_pb2_grpc.TargetServiceServicer):
         return listing(asked, *self._targets.page(asked), target_service_pb2.ListTargetsResponse)
 
     def UpdateTarget(self, request: Any, context: Any) -> target_pb2.Target:
-        changed = self._targets.update(
-            request.namespace,
-            request.name,
-            to_document(request.target),
-            mask_keys(request.update_mask, target_pb2.Target),
-        )
+        changes = to_document(request.target)
+        keys = mask_keys(request.update_mask, target_pb2.Target)
+        stored = self._targets.get(request.namespace, request.name)
+        self._sizes.check_change(stored, changes, keys, target_pb2.Target)
+        changed = self._targets.update(request.namespace, request.name, changes, keys)
         return to_message(changed, target_pb2.Target)
 
     def DeleteTarget(self, request: Any, context: Any) -> page_pb2.DeleteResponse:
@@ -55,8 +56,9 @@ class TargetServicer(target_service_pb2_grpc.TargetServiceServicer):
 class ConfigServicer(config_service_pb2_grpc.ConfigServiceServicer):
     """Keeps configs."""
 
-    def __init__(self, configs: Entities) -> None:
+    def __init__(self, configs: Entities, sizes: Sizes) -> None:
         self._configs = configs
+        self._sizes = sizes
 
     def CreateConfig(self, request: Any, context: Any) -> config_pb2.Config:
         created = self._configs.create(
@@ -74,12 +76,11 @@ class ConfigServicer(config_service_pb2_grpc.ConfigServiceServicer):
         return listing(asked, *self._configs.page(asked), config_service_pb2.ListConfigsResponse)
 
     def UpdateConfig(self, request: Any, context: Any) -> config_pb2.Config:
-        changed = self._configs.update(
-            request.namespace,
-            request.name,
-            to_document(request.config),
-            mask_keys(request.update_mask, config_pb2.Config),
-        )
+        changes = to_document(request.config)
+        keys = mask_keys(request.update_mask, config_pb2.Config)
+        stored = self._configs.get(request.namespace, request.name)
+        self._sizes.check_change(stored, changes, keys, config_pb2.Config)
+        changed = self._configs.update(request.namespace, request.name, changes, keys)
         return to_message(changed, config_pb2.Config)
 
     def DeleteConfig(self, request: Any, context: Any) -> page_pb2.DeleteResponse:

@@ -21,6 +21,7 @@ from evald.errors import EvaldError, InvalidArgument, ResourceExhausted
 from evald.rpc.access import OPEN, Gate
 from evald.rpc.errors import to_status
 from evald.rpc.plain import check_texts
+from evald.rpc.size import Sizes
 
 log = structlog.get_logger()
 
@@ -38,8 +39,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     calls never wait for a stream to end. A unary call without a deadline gets `timeout` seconds.
     """
 
-    def __init__(self, gate: Gate, *, max_streams: int, timeout: float) -> None:
+    def __init__(self, gate: Gate, sizes: Sizes, *, max_streams: int, timeout: float) -> None:
         self._gate = gate
+        self._sizes = sizes
         self._max_streams = max_streams
         self._timeout = timeout
         self._streams = 0
@@ -61,14 +63,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             )
         if handler.unary_unary is not None:
             wrap = self._awaited if iscoroutinefunction(handler.unary_unary) else self._unary
+            answer = encoding(handler, self._sizes)
             return grpc.unary_unary_rpc_method_handler(
-                wrap(call.method, decoding(handler, handler.unary_unary)),
-                None,
-                handler.response_serializer,
+                wrap(call.method, decoding(handler, answer, self._sizes))
             )
         if handler.unary_stream is not None:
+            answer = decoding(handler, handler.unary_stream, self._sizes)
             return grpc.unary_stream_rpc_method_handler(
-                self._stream(call.method, decoding(handler, handler.unary_stream)),
+                self._stream(call.method, answer),
                 None,
                 handler.response_serializer,
             )
@@ -147,11 +149,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
 
-def decoding(handler: Any, answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A method that is given the bytes of its request: what gRPC says of bytes that are no message
-    is not what the error table says."""
+def decoding(
+    handler: Any, answer: Callable[[Any, Any], Any], sizes: Sizes | None = None
+) -> Callable[[Any, Any], Any]:
+    """A method that is given the bytes of its request: what gRPC says of bytes that are no message,
+    or too many, is not what the error table says."""
 
     def decoded(data: bytes, context: Any) -> Any:
+        if sizes is not None:
+            sizes.check_request(len(data))
         try:
             request = handler.request_deserializer(data)
         except DecodeError:
@@ -160,6 +166,23 @@ def decoding(handler: Any, answer: Callable[[Any, Any], Any]) -> Callable[[Any, 
         return answer(request, context)
 
     return decoded
+
+
+def encoding(handler: Any, sizes: Sizes) -> Callable[[Any, Any], Any]:
+    """A unary method that answers bytes, no more of them than can be sent."""
+
+    def sendable(request: Any, answer: Any) -> bytes:
+        data: bytes = handler.response_serializer(answer)
+        sizes.check_answer(request, len(data))
+        return data
+
+    def encoded(request: Any, context: Any) -> bytes:
+        return sendable(request, handler.unary_unary(request, context))
+
+    async def awaited(request: Any, context: Any) -> bytes:
+        return sendable(request, await handler.unary_unary(request, context))
+
+    return awaited if iscoroutinefunction(handler.unary_unary) else encoded
 
 
 def all_decoding(handler: Any) -> Callable[[Any, Any], AsyncIterator[Any]]:

@@ -30,6 +30,7 @@ from evald.rpc.interceptor import CallInterceptor
 from evald.rpc.jobs import Files, JobServicer
 from evald.rpc.lane import Lane
 from evald.rpc.results import ResultServicer
+from evald.rpc.size import Sizes
 from evald.settings import Settings
 from evaluation.v1 import (
     config_service_pb2,
@@ -45,9 +46,6 @@ from evaluation.v1 import (
     target_service_pb2,
     target_service_pb2_grpc,
 )
-
-SEND_LIMIT = 80 * 2**20
-"""Bytes of one answer, at least."""
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -85,18 +83,17 @@ class Server:
         self._downloads = Downloads(settings.max_downloads)
         self._lane = Lane(settings.live_slots, "live")
         self._threads = ThreadPoolExecutor(settings.rpc_threads, thread_name_prefix="rpc")
+        sizes = Sizes(settings.body_limit)
         interceptor = CallInterceptor(
-            gate, max_streams=settings.max_streams, timeout=settings.request_timeout
+            gate, sizes, max_streams=settings.max_streams, timeout=settings.request_timeout
         )
-        # What the gateway takes as JSON, and what framing adds.
-        limit = settings.body_limit * 5 // 4
         self._server = grpc.aio.server(
             self._threads,
             interceptors=[interceptor],
             options=(
                 *OPTIONS,
-                ("grpc.max_receive_message_length", limit),
-                ("grpc.max_send_message_length", max(SEND_LIMIT, 4 * limit)),
+                ("grpc.max_receive_message_length", sizes.received),
+                ("grpc.max_send_message_length", sizes.answer),
             ),
         )
         self._health = health.aio.HealthServicer()
@@ -104,12 +101,12 @@ class Server:
             (
                 target_service_pb2.DESCRIPTOR,
                 target_service_pb2_grpc.add_TargetServiceServicer_to_server,
-                TargetServicer(targets),
+                TargetServicer(targets, sizes),
             ),
             (
                 config_service_pb2.DESCRIPTOR,
                 config_service_pb2_grpc.add_ConfigServiceServicer_to_server,
-                ConfigServicer(configs),
+                ConfigServicer(configs, sizes),
             ),
             (
                 job_service_pb2.DESCRIPTOR,
@@ -127,7 +124,7 @@ class Server:
             (
                 result_service_pb2.DESCRIPTOR,
                 result_service_pb2_grpc.add_ResultServiceServicer_to_server,
-                ResultServicer(results),
+                ResultServicer(results, sizes),
             ),
             (
                 executor_service_pb2.DESCRIPTOR,
