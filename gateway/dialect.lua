@@ -141,6 +141,13 @@ local function whole_body(handle)
   end
 end
 
+-- Whether trying again by itself could do a client's harm twice, or only waste its time. A 503 that says when to come
+-- back was made before anything was begun; of another one nobody knows.
+local function is_final(status, verb, wait)
+  if status == "503" then return verb ~= "GET" and not wait end
+  return status == "409" or status:sub(1, 1) == "5"
+end
+
 local function on_error(handle, method)
   local body, replace = whole_body(handle)
   local rewritten, asked, wait = errors.to_rest(method, body)
@@ -150,8 +157,9 @@ local function on_error(handle, method)
   if wait then headers:replace("retry-after", tostring(wait)) end
   local status = headers:get(":status")
   if status == "401" then headers:replace("www-authenticate", "Bearer") end
-  -- A client that repeats these by itself would only do the harm twice.
-  if status == "409" or status == "500" then headers:replace("x-should-retry", "false") end
+  if is_final(status, method and method.verb, headers:get("retry-after")) then
+    headers:replace("x-should-retry", "false")
+  end
 end
 
 -- Rewrites the lines of a stream of messages as they pass; a chunk may end within a line.

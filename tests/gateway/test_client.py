@@ -112,30 +112,3 @@ def test_errors(gateway, client):
         )
         with pytest.raises(error, match="because"):
             client.evaluation.jobs.create(target="a/b", config="a/c")
-
-
-def test_no_retry_of_what_would_only_do_harm_twice(gateway, client):
-    gateway.stub.answers["CreateJob"] = status_pb2.Status(code=code_pb2.INTERNAL, message="m")
-    with pytest.raises(nemo_microservices.InternalServerError):
-        client.with_options(max_retries=2).evaluation.jobs.create(target="a/b", config="a/c")
-    assert len(gateway.stub.requests) == 1
-
-
-@pytest.mark.reference("a.4 retries", "a.4 x-should-retry", "a.4 exceptions")
-@pytest.mark.parametrize(
-    ("code", "error", "requests"),
-    [
-        (code_pb2.RESOURCE_EXHAUSTED, nemo_microservices.RateLimitError, 3),
-        (code_pb2.UNAVAILABLE, nemo_microservices.InternalServerError, 3),
-        (code_pb2.ALREADY_EXISTS, nemo_microservices.ConflictError, 1),
-        (code_pb2.INTERNAL, nemo_microservices.InternalServerError, 1),
-    ],
-)
-def test_it_tries_again_what_may_pass(gateway, code, error, requests):
-    gateway.stub.answers["GetJob"] = status_pb2.Status(code=code, message="not now")
-    with (
-        nemo_microservices.NeMoMicroservices(base_url=gateway.origin) as client,
-        pytest.raises(error, match="not now"),
-    ):
-        client.evaluation.jobs.retrieve("eval-1")
-    assert len(gateway.stub.requests) == requests
