@@ -35,10 +35,15 @@ def children(pid: int) -> list[int]:
 
 
 def tree(pid: int) -> Iterator[int]:
-    """A process and all that descends from it: orphans become the first one's children."""
-    yield pid
-    for child in children(pid):
-        yield from tree(child)
+    """A process and all that descends from it, however deep: orphans become the first one's
+    children. Those that come and go meanwhile may be missing."""
+    left, found = [pid], {pid}
+    while left:
+        one = left.pop()
+        yield one
+        new = set(children(one)) - found  # one that is orphaned meanwhile turns up twice
+        found |= new
+        left += new
 
 
 def resident(pid: int) -> int:

@@ -14,12 +14,14 @@ from uuid import uuid4
 
 import pytest
 
+from evald.executor import events
 from evald.executor.backend import JobSpec
 from evald.executor.driver import Driver
 from evald.executor.gpus import Gpus
 from evald.executor.local import LocalBackend
 from evald.executor.ray import RayBackend
 from evald.settings import Settings
+from tests.executor.bench import Bench, Script
 
 PLUGIN = Path(__file__).parent / "flows_plugin"
 
@@ -183,3 +185,21 @@ def wait_until(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    benches: list[Bench] = []
+
+    def make(say: Callable[[Script], Iterator[events.Event]], **settings: Any) -> Bench:
+        made = Bench(tmp_path, say, **{"gpus": "none", **settings})
+        benches.append(made)
+        made.executor.start()
+        return made
+
+    yield make
+    for made in benches:
+        made.executor.stop(0)
+        assert made.gpus.free == len(made.gpus.devices)
+        assert made.store.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        made.store.close()

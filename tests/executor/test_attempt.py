@@ -5,219 +5,30 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
 import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from evald.domain import ids
-from evald.domain.attempts import Claim, StoredSample
 from evald.domain.devices import GIB, Device, Need
-from evald.domain.documents import Maker
-from evald.domain.fleet import Fleet, Server
 from evald.domain.states import FINAL
-from evald.errors import EvaluationError, InvalidArgument, ResourceExhausted
+from evald.errors import InvalidArgument
 from evald.executor import events
-from evald.executor.attempt import Attempt
-from evald.executor.backend import ChildDied, JobSpec
-from evald.executor.executor import Executor
+from evald.executor.backend import ChildDied
 from evald.executor.gpus import Gpus, discover, within
 from evald.executor.output import Output
-from evald.settings import Settings
-from evald.store.store import Store
-
-MAKER = Maker()
-
-
-class Script:
-    """One run: says what it is told to, and dies when it is stopped."""
-
-    def __init__(self, spec: JobSpec, say: Callable[[Script], Iterator[events.Event]]) -> None:
-        self.spec = spec
-        self.stopped = Event()
-        self._say = say
-
-    def events(self) -> Iterator[events.Event]:
-        yield from self._say(self)
-
-    def stop(self, grace: float) -> None:
-        self.stopped.set()
-
-    def wait(self) -> None:
-        """What a run does that never ends by itself."""
-        assert self.stopped.wait(20)
-        raise ChildDied("stopped", "the child was told to end")
-
-
-class ScriptedBackend:
-    """Starts runs that all follow one script, and keeps them."""
-
-    def __init__(self, say: Callable[[Script], Iterator[events.Event]]) -> None:
-        self.say = say
-        self.runs: list[Script] = []
-        self._lock = Lock()
-
-    def start(self, spec: JobSpec) -> Script:
-        with self._lock:
-            self.runs.append(Script(spec, self.say))
-            return self.runs[-1]
-
-    def close(self) -> None: ...
-
-
-class Folder:
-    """Artifacts in one folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def url(self, job_id: str) -> str:
-        return f"hf://datasets/evaluation-results/{job_id}"
-
-    @contextmanager
-    def writer(self, job_id: str) -> Iterator[Path]:
-        folder = self.root / job_id
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
-
-
-class ClearVault:
-    """Has nothing to hide."""
-
-    def reveal(self, document: Any) -> Any:
-        if document.get("description") == "locked":
-            raise EvaluationError("secret", "env:KEY is not set")
-        return document
-
-
-class Bench:
-    """A store, a scripted backend and the executor on them."""
-
-    def __init__(
-        self, tmp_path: Path, say: Callable[[Script], Iterator[events.Event]], **settings: Any
-    ) -> None:
-        self.settings = Settings(data_dir=tmp_path, grace_seconds=0, **settings)
-        self.store = Store(self.settings)
-        self.backend = ScriptedBackend(say)
-        self.artifacts = Folder(tmp_path / "artifacts")
-        self.gpus = Gpus(self.settings.gpus, sharing=self.settings.gpu_sharing)
-        self.executor = self.make_executor()
-
-    def make_executor(self, server: Server | None = None) -> Executor:
-        return Executor(
-            self.store.queue,
-            self.gpus,
-            self.attempt,
-            self.artifacts.url,
-            self.store.fleet,
-            server=server or self.server(),
-            lease_seconds=self.settings.lease_seconds,
-        )
-
-    def server(self, name: str = "w") -> Server:
-        return Server(
-            name,
-            "host",
-            self.settings.slots,
-            self.settings.namespace_slots,
-            self.settings.gpu_sharing,
-            self.gpus.devices,
-            datetime.now(UTC),
-        )
-
-    def attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
-        job_id = claim.fence.job_id
-        runs = self.settings.data_dir / "runs"
-        return Attempt(
-            claim,
-            devices=devices,
-            queue=self.store.queue,
-            samples=self.store.samples,
-            backend=self.backend,
-            vault=ClearVault(),
-            output=Output(job_id, runs / job_id, self.artifacts, {}, lambda text: text),
-            clients=self.settings.clients,
-            grace=0,
-            max_runtime=self.settings.max_runtime,
-        )
-
-    def create(self, *, gpus: int = 0, gpu_memory: float | None = None, **target: Any) -> str:
-        need = Need.of({"gpus": gpus, "gpu_memory": gpu_memory})
-        config = {"type": "custom", "tasks": {"qa": {"type": "data"}}}
-        job = self.store.jobs.add(
-            {
-                "id": ids.new_id(ids.JOB),
-                "namespace": "default",
-                "target": MAKER.entity({"type": "rows", **target}, ids.TARGET),
-                "config": MAKER.entity(config, ids.CONFIG),
-                "gpus": need.gpus,
-                "gpu_memory": need.memory_mib,
-            }
-        )
-        self.executor.wake()
-        return job["id"]
-
-    def describe(self) -> dict[str, Any]:
-        return Fleet(self.store.fleet).describe()
-
-    def await_status(self, job_id: str, *statuses: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 20
-        while (job := self.store.jobs.get(job_id))["status"] not in statuses:
-            assert time.monotonic() < deadline, job
-            time.sleep(0.01)
-        return job
-
-    def await_runs(self, count: int) -> list[Script]:
-        deadline = time.monotonic() + 20
-        while len(self.backend.runs) < count:
-            assert time.monotonic() < deadline, self.backend.runs
-            time.sleep(0.01)
-        return self.backend.runs
-
-    def history(self, job_id: str) -> list[str]:
-        return [change["status"] for change in self.store.jobs.get(job_id)["state_history"]]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    benches: list[Bench] = []
-
-    def make(say: Callable[[Script], Iterator[events.Event]], **settings: Any) -> Bench:
-        made = Bench(tmp_path, say, **{"gpus": "none", **settings})
-        benches.append(made)
-        made.executor.start()
-        return made
-
-    yield make
-    for made in benches:
-        made.executor.stop(0)
-        assert made.gpus.free == len(made.gpus.devices)
-        assert made.store.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-        made.store.close()
-
-
-def scored(index: int) -> StoredSample:
-    return StoredSample("qa", index, f'{{"i":{index}}}', None, '{"m":{"s":1.0}}', None, None)
-
-
-def complete(run: Script) -> Iterator[events.Event]:
-    yield events.Task("qa", "running")
-    yield events.Samples([scored(0), scored(1)])
-    yield events.Progress(2, 2)
-    yield events.Log(0.0, "info", "hello")
-    yield events.Task("qa", "completed")
-    yield events.Done({"tasks": {"qa": {"metrics": {}}}, "groups": {}})
-
-
-def hang(run: Script) -> Iterator[events.Event]:
-    yield events.Task("qa", "running")
-    run.wait()
+from tests.executor.bench import (
+    Bench,
+    Folder,
+    Script,
+    complete,
+    hang,
+    scored,
+)
 
 
 def test_job_completes_and_leaves_its_files(bench: Callable[..., Bench]) -> None:
@@ -336,16 +147,16 @@ def test_job_whose_attempt_could_not_give_it_back_is_rescued(
     b = bench(complete, lease_seconds=0.6)
     broken = iter([True, True])
 
-    def full(original: Callable[..., Any]) -> Callable[..., Any]:
+    def breaking(original: Callable[..., Any]) -> Callable[..., Any]:
         def write(*args: Any, **kwargs: Any) -> Any:
             if next(broken, False):
-                raise ResourceExhausted("the database's disk is full")
+                raise RuntimeError("a mistake of ours")
             return original(*args, **kwargs)
 
         return write
 
-    monkeypatch.setattr(b.store.samples, "record", full(b.store.samples.record))
-    monkeypatch.setattr(b.store.queue, "release", full(b.store.queue.release))
+    monkeypatch.setattr(b.store.samples, "record", breaking(b.store.samples.record))
+    monkeypatch.setattr(b.store.queue, "release", breaking(b.store.queue.release))
     job = b.await_status(b.create(), *FINAL)
     assert (job["status"], job["attempts"]) == ("completed", 2)
 
@@ -510,6 +321,7 @@ def test_slots_bound_what_runs(bench: Callable[..., Bench]) -> None:
 def test_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evald.executor.output.LOG_LIMIT", 1000)
     output = Output("eval-1", tmp_path, Folder(tmp_path), {}, lambda text: text)
+    output.open()
     for _ in range(1000):
         output.log(0.0, "info", "x" * 100)
     output.close()

@@ -69,7 +69,13 @@ def test_a_death_says_how(
 
 
 @pytest.mark.parametrize(
-    ("do", "kind"), [("grow", "memory"), ("multiply", "processes"), ("flood_forever", "output")]
+    ("do", "kind"),
+    [
+        ("grow", "memory"),
+        ("multiply", "processes"),
+        ("chain", "processes"),
+        ("flood_forever", "output"),
+    ],
 )
 def test_a_job_that_takes_too_much_is_ended(
     do: str, kind: str, backends: Callable[..., AnyBackend], make_spec: MakeSpec

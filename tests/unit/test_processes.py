@@ -1,4 +1,4 @@
-"""The memory of processes."""
+"""Processes, and the memory they hold."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+
+from evald import processes
 
 THREADS = """
 import ctypes, os, sys, tempfile, threading
@@ -44,3 +46,16 @@ def arenas(how: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="malloc is not glibc's")
 def test_threads_share_memory() -> None:
     assert arenas("shared") <= 2 < arenas("apart")
+
+
+def test_a_deep_chain_of_processes_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = 5000
+    monkeypatch.setattr(processes, "children", lambda pid: [pid + 1] if pid < depth else [])
+    assert list(processes.tree(1)) == list(range(1, depth + 1))
+
+
+def test_an_orphan_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found below its parent, and then below the process that it is given to."""
+    found = {1: [2, 4], 2: [3, 4], 3: [], 4: []}
+    monkeypatch.setattr(processes, "children", found.__getitem__)
+    assert sorted(processes.tree(1)) == [1, 2, 3, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Protocol
 
@@ -12,10 +13,11 @@ import structlog
 from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog, StoredSample
 from evald.domain.datasets import with_files
 from evald.domain.states import JobStatus
-from evald.errors import EvaluationError, LeaseLost, Unavailable
+from evald.errors import EvaluationError, LeaseLost, ResourceExhausted, Unavailable
 from evald.executor import events
 from evald.executor.backend import Backend, ChildDied, JobSpec, Run
 from evald.executor.output import Output
+from evald.executor.patience import Patience
 from evald.executor.standing import after, at_end, at_start
 from evald.settings import ClientSettings
 
@@ -24,8 +26,14 @@ log = structlog.get_logger()
 PROGRESS_SECONDS = 0.5
 """Progress that no sample carries is written at most this often."""
 
+TOLD, FORCED = 0.8, 0.2
+"""Parts of the grace time that a run gets to end by itself: when it is told to, and when a drain
+has spent the grace time already. Ending it by force takes time as well."""
+
 HOPELESS = frozenset({"memory", "output", "processes"})
 """Kinds of death that another attempt would die as well."""
+
+BROKEN = {"kind": "server", "message": "the server failed to carry the job"}
 
 
 class Vault(Protocol):
@@ -71,6 +79,7 @@ class Attempt:
         self._limit = claim.max_runtime or max_runtime
         self._clock = clock
         self._started = self._written = clock()
+        self._patience = Patience()
         self._standing = at_start(claim.config)
         self._lock = Lock()
         self._run: Run | None = None
@@ -81,11 +90,14 @@ class Attempt:
         return self.fence.job_id
 
     def stop(self, reason: str) -> None:
-        """Ends the run: `cancelled`, `deadline`, `drained` or `lost`. The first reason counts."""
+        """Ends the run: `cancelled`, `deadline`, `drained`, `lost` or `broken`. The first reason
+        counts."""
+        if reason in ("drained", "lost"):
+            self._patience.end()
         with self._lock:
             self._reason = self._reason or reason
             if self._run is not None:
-                self._run.stop(self._grace)
+                self._end(self._run)
 
     def run(self) -> None:
         """Returns when the job has ended, was given back, or was lost."""
@@ -97,16 +109,23 @@ class Attempt:
             except LeaseLost as e:
                 self.stop("lost")
                 log.warning("lease lost", cause=e.message)
+            except (Unavailable, ResourceExhausted) as e:
+                self.stop("lost")
+                log.warning("the job is left to be rescued", cause=e.message)
             except Exception as e:
                 log.error("attempt broke", exc_info=e)
-                self.stop("lost")
-                error = {"kind": "server", "message": "the server failed to carry the job"}
-                self._queue.release(self.fence, counted=True, error=error)
+                self.stop("broken")
+                with suppress(LeaseLost, Unavailable, ResourceExhausted):
+                    self._release(BROKEN, counted=True)
             finally:
                 self._output.close()
 
+    def _end(self, run: Run) -> None:
+        run.stop(self._grace * (FORCED if self._reason == "drained" else TOLD))
+
     def _carry(self) -> JobStatus:
         """Runs the job to its end; answers the state that it is left in."""
+        self._patience(self._output.open)
         try:
             spec = self._spec()
         except EvaluationError as e:
@@ -119,7 +138,7 @@ class Attempt:
         with self._lock:
             self._run = run
             if self._reason is not None:
-                run.stop(self._grace)
+                self._end(run)
         try:
             for event in run.events():
                 match event:
@@ -143,7 +162,7 @@ class Attempt:
             clients=self._clients,
             seconds=self.deadline - self._clock(),
             devices=self._devices,
-            kept=self._output.keep(self._samples),
+            kept=self._patience(lambda: self._output.keep(self._samples)),
             folder=self._output.folder,
         )
 
@@ -162,19 +181,18 @@ class Attempt:
                 self._output.log(event.at, event.level, event.message)
 
     def _write(self, batch: Sequence[StoredSample] = ()) -> None:
-        self._samples.record(self.fence, batch, self._standing)
+        self._patience(lambda: self._samples.record(self.fence, batch, self._standing))
         self._written = self._clock()
 
     def _complete(self, result: Mapping[str, Any]) -> JobStatus:
-        self._write()
         seconds = self._clock() - self._started
         self._say("info", f"completed: {self._standing.processed} samples in {seconds:.1f} s")
-        self._output.publish(self._samples, result=result)
+        self._publish(result=result)
         return self._finish(JobStatus.COMPLETED, result=result)
 
     def _fail(self, error: Mapping[str, Any], *, launched: bool = True) -> JobStatus:
         self._say("error", f"{error['kind']}: {error['message']}")
-        self._output.publish(self._samples, error=error)
+        self._publish(error=error)
         return self._finish(JobStatus.FAILED, error=error, launched=launched)
 
     def _died(self, death: ChildDied) -> JobStatus:
@@ -183,7 +201,7 @@ class Attempt:
         match self._reason:
             case "cancelled":
                 self._say("info", "cancelled")
-                self._output.publish(self._samples)
+                self._publish()
                 return self._finish(JobStatus.CANCELLED)
             case "deadline":
                 message = (
@@ -192,16 +210,25 @@ class Attempt:
                 )
                 return self._fail({"kind": "deadline", "message": message})
             case "drained":
-                return self._queue.release(self.fence, counted=False, error=error)
+                return self._release(error, counted=False)
             case "lost":
                 raise LeaseLost
         if death.kind in HOPELESS:
             return self._fail(error)
         self._say("error", f"{death.kind}: {death}")
-        status = self._queue.release(self.fence, counted=True, error=error)
+        status = self._release(error, counted=True)
         if status == JobStatus.FAILED:
-            self._output.publish(self._samples, error=error)
+            self._patience(lambda: self._output.publish(self._samples, error=error))
         return status
+
+    def _release(self, error: Mapping[str, Any], *, counted: bool) -> JobStatus:
+        return self._patience(lambda: self._queue.release(self.fence, counted=counted, error=error))
+
+    def _publish(self, **said: Any) -> None:
+        """Publishes the job's files, as long as it is this attempt's."""
+        self._patience(
+            lambda: self._output.publish(self._samples, check=lambda: self._write(), **said)
+        )
 
     def _say(self, level: str, message: str) -> None:
         self._output.log(time.time(), level, message)
@@ -211,4 +238,6 @@ class Attempt:
 
     def _finish(self, status: JobStatus, **said: Any) -> JobStatus:
         tasks = at_end(self._standing, status)
-        return self._queue.finish(self.fence, status, task_status=tasks, **said)
+        return self._patience(
+            lambda: self._queue.finish(self.fence, status, task_status=tasks, **said)
+        )

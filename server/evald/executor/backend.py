@@ -29,7 +29,7 @@ class JobSpec:
     """A JSON-lines file of the samples that earlier attempts have scored:
     `{"task", "index", "scores", "parts", "error", "sample"}` each."""
     folder: Path | None = None
-    """Files that the job keeps for its next attempt are put here; deleted when the job has ended."""
+    """Files that the job keeps for its next attempt go here; deleted when the job has ended."""
 
     def encode(self) -> bytes:
         """The spec as one line. It holds secrets."""

@@ -32,6 +32,7 @@ import orjson
 
 from evald import registry
 from evald.clients.datasets import FileDatasets
+from evald.clients.leftovers import Leftovers
 from evald.clients.milvus import MilvusIndexes
 from evald.clients.model import ModelClients
 from evald.clients.redact import redact
@@ -168,7 +169,13 @@ def context_of(spec: JobSpec, emitter: Emitter, models: ModelClients) -> FlowCon
         target=spec.target,
         datasets=FileDatasets(spec.clients),
         models=models,
-        indexes=MilvusIndexes(spec.clients.milvus_url, spec.folder, spec.job_id),
+        indexes=MilvusIndexes(
+            spec.clients.milvus_url,
+            spec.folder,
+            spec.job_id,
+            Leftovers(spec.clients.collections),
+            say=emitter.log,
+        ),
         emit=emitter,
         kept=kept_in(spec.kept),
     )

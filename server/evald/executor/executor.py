@@ -14,8 +14,8 @@ from evald.domain.attempts import Claim, JobQueue
 from evald.domain.devices import Need
 from evald.domain.fleet import FleetStore, Server
 from evald.domain.states import JobStatus
-from evald.errors import EvaldError
-from evald.executor.attempt import Attempt
+from evald.errors import EvaldError, EvaluationError
+from evald.executor.attempt import BROKEN, Attempt
 from evald.executor.gpus import Gpus, Lease
 from evald.executor.turns import Turns
 
@@ -60,7 +60,8 @@ class Executor:
         self._worker = server.id
         self._turns = Turns(gpus, cap=server.namespace_slots)
         self._lease_seconds = lease_seconds
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: set[Attempt] = set()
+        self._blind = False
         self._lock = Lock()
         self._news = Event()
         self._closing = Event()
@@ -92,10 +93,14 @@ class Executor:
 
     def cancel(self, job_id: str) -> None:
         """Ends the job's attempt if it runs here."""
-        with self._lock:
-            attempt = self._attempts.get(job_id)
-        if attempt is not None:
+        for attempt in self._attempts_of(job_id):
             attempt.stop("cancelled")
+
+    def _attempts_of(self, job_id: str) -> list[Attempt]:
+        """The attempts that run here: more than one when the job was rescued from this server, and
+        came back before that was noticed."""
+        with self._lock:
+            return [attempt for attempt in self._attempts if attempt.job_id == job_id]
 
     def stop(self, grace: float) -> None:
         """Places nothing more, lets attempts run for `grace` seconds, and gives the others back to
@@ -110,7 +115,7 @@ class Executor:
             if self._attempts:
                 self._ended.wait(deadline - time.monotonic())
         with self._lock:
-            left = list(self._attempts.values())
+            left = list(self._attempts)
         for attempt in left:
             attempt.stop("drained")
         self._pool.shutdown(wait=True)
@@ -179,11 +184,28 @@ class Executor:
         finally:
             if claim is None:
                 lease.release()
-        if claim is not None:
+        if claim is None:
+            return
+        try:
             attempt = self._make_attempt(claim, lease.visible)
-            with self._lock:
-                self._attempts[job_id] = attempt
-            self._pool.submit(self._carry, attempt, lease)
+        except Exception as e:
+            lease.release()
+            self._give_up(claim, e)
+            return
+        for overtaken in self._attempts_of(job_id):
+            overtaken.stop("lost")
+        with self._lock:
+            self._attempts.add(attempt)
+        self._pool.submit(self._carry, attempt, lease)
+
+    def _give_up(self, claim: Claim, cause: Exception) -> None:
+        """Ends a claim that no attempt can be made of."""
+        if isinstance(cause, EvaluationError):
+            error = {"kind": cause.kind, "message": cause.message}
+            self._queue.finish(claim.fence, JobStatus.FAILED, error=error, launched=False)
+            return
+        log.error("no attempt can be made", job=claim.fence.job_id, exc_info=cause)
+        self._queue.release(claim.fence, counted=True, error=BROKEN)
 
     def _carry(self, attempt: Attempt, lease: Lease) -> None:
         try:
@@ -193,7 +215,7 @@ class Executor:
         finally:
             lease.release()
             with self._lock:
-                del self._attempts[attempt.job_id]
+                self._attempts.discard(attempt)
             self._ended.set()
             self._news.set()
 
@@ -204,7 +226,7 @@ class Executor:
         while not self._done.wait(interval):
             now = time.monotonic()
             with self._lock:
-                attempts = list(self._attempts.values())
+                attempts = list(self._attempts)
             for attempt in attempts:
                 if now > attempt.deadline:
                     attempt.stop("deadline")
@@ -216,6 +238,7 @@ class Executor:
                 self._keep(attempts)
                 renewed = now
             except EvaldError as e:
+                self._blind = True
                 log.warning("leases not renewed", cause=e.message)
             except Exception as e:
                 log.error("keeping failed", exc_info=e)
@@ -232,6 +255,10 @@ class Executor:
             if attempt.job_id not in held:
                 attempt.stop("lost")
         self._fleet.renew(self._server, seconds=self._lease_seconds)
+        if self._blind:
+            # The database was away, for other servers too: they get their turn to renew.
+            self._blind = False
+            return
         if rescued := self._queue.rescue():
             log.info("jobs rescued", jobs=rescued)
             self._news.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from evald.processes import PAGE, proportional, resident, tree
@@ -25,7 +26,7 @@ class Limits:
     def exceeded(self, pid: int) -> tuple[str, str] | None:
         """The kind of the limit that a process and its descendants exceed, and a message; None when
         they exceed none, or where there is no /proc to tell."""
-        pids = list(tree(pid))
+        pids = list(islice(tree(pid), self.processes + 1))
         if len(pids) > self.processes:
             return "processes", (
                 f"the job started more than {self.processes} processes (EVALD_JOB_PROCESSES)"

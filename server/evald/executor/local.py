@@ -142,10 +142,15 @@ class LocalBackend:
                 if not ends and not starts:
                     self._news.wait(self._patience())
                     continue
-            for child in ends:
-                child.end()
-            for _ in range(starts):
-                self._start_warm()
+            # Without this thread no child is ever ended that was told to end.
+            try:
+                for child in ends:
+                    child.end()
+                for _ in range(starts):
+                    self._start_warm()
+            except Exception as e:
+                log.error("children are not looked after", exc_info=e)
+                time.sleep(LOOK_SECONDS)
 
     def _watch(self) -> None:
         while True:
@@ -154,8 +159,11 @@ class LocalBackend:
                     return
                 busy = list(self._busy)
             for child in busy:
-                if not child.ended and (found := self._limits.exceeded(child.pid)):
-                    child.condemn(*found)
+                try:
+                    if not child.ended and (found := self._limits.exceeded(child.pid)):
+                        child.condemn(*found)
+                except Exception as e:
+                    log.error("a job's limits are not looked at", pid=child.pid, exc_info=e)
             time.sleep(LOOK_SECONDS)
 
     def _due(self) -> list[ChildProcess]:

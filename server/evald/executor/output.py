@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -48,9 +49,14 @@ class Output:
         self._artifacts = artifacts
         self._documents = documents
         self._redact = redact
-        (folder / LOG_PATH).parent.mkdir(parents=True, exist_ok=True)
-        self._log: BinaryIO = (folder / LOG_PATH).open("ab")
+        self._log: FileIO | None = None
         self._published = False
+
+    def open(self) -> None:
+        """Makes the running job's own folder, and goes on with the log that is there."""
+        path = self._folder / LOG_PATH
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._log = path.open("ab", buffering=0)
 
     @property
     def folder(self) -> Path:
@@ -58,14 +64,16 @@ class Output:
         return self._folder
 
     def log(self, at: float, level: str, message: str) -> None:
-        """Adds a line to the job's log. `at` is in seconds since 1970."""
+        """Adds a line to the job's log, if that is open. What the disk has no room for is left out.
+        `at` is in seconds since 1970."""
+        file = self._log
         line = log_line(at, level, self._redact(message)).encode()
-        if self._log.tell() <= LOG_LIMIT:
-            if self._log.tell() + len(line) > LOG_LIMIT:
+        if file is not None and file.tell() <= LOG_LIMIT:
+            if file.tell() + len(line) > LOG_LIMIT:
                 line = log_line(at, "warning", FULL).encode()
-                line = line.ljust(LOG_LIMIT + 1 - self._log.tell())
-            self._log.write(line)
-            self._log.flush()
+                line = line.ljust(LOG_LIMIT + 1 - file.tell())
+            with suppress(OSError):
+                file.write(line)
 
     def keep(self, samples: SampleLog) -> Path | None:
         """Writes what earlier attempts have scored for the next one to skip, if there is any."""
@@ -85,8 +93,10 @@ class Output:
         *,
         result: Mapping[str, Any] | None = None,
         error: Mapping[str, Any] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Writes the job's files and publishes them."""
+        """Writes the job's files and publishes them. `check` is called right before that; when it
+        raises, nothing is published."""
         with self._artifacts.writer(self._job_id) as folder:
             for name, document in {
                 **self._documents,
@@ -100,13 +110,15 @@ class Output:
                     file.write(part)
             (folder / LOG_PATH).parent.mkdir(exist_ok=True)
             shutil.copyfile(self._folder / LOG_PATH, folder / LOG_PATH)
+            check()
             failpoint("publish.before_commit")
         failpoint("publish.after_commit")
         self._published = True
 
     def close(self) -> None:
         """Closes the log; once the files are published, the running job's own folder goes."""
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
         if self._published:
             shutil.rmtree(self._folder, ignore_errors=True)
 

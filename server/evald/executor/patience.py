@@ -1,0 +1,58 @@
+"""Waiting for a database that is away, or for room on a full disk."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import TypeVar
+
+import structlog
+
+from evald.errors import ResourceExhausted, Unavailable
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+FIRST_SECONDS, LONGEST_SECONDS = 0.1, 2.0
+"""Waits between tries: the first, doubled each time up to the longest."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Patience:
+    """Tries a step again for as long as what it writes to cannot take it.
+
+    An outage is no fault of the job's, so no run of it is spent on one. Steps must do no harm when
+    they are done twice: a connection may break after the commit.
+    """
+
+    def __init__(self) -> None:
+        self._over = Event()
+
+    def end(self) -> None:
+        """From now on every step is tried once."""
+        self._over.set()
+
+    def __call__(self, step: Callable[[], T]) -> T:
+        """What the step answers. Raises whatever else it raises, and, once patience has ended, also
+        Unavailable, ResourceExhausted or OSError."""
+        wait, began = FIRST_SECONDS, time.monotonic()
+        while True:
+            try:
+                answer = step()
+            except (Unavailable, ResourceExhausted, OSError) as e:
+                if isinstance(e, OSError) and e.errno not in FULL:
+                    raise
+                if wait == FIRST_SECONDS:
+                    log.warning("the attempt waits until it can write", cause=str(e))
+                if self._over.wait(wait):
+                    raise
+                wait = min(2 * wait, LONGEST_SECONDS)
+            else:
+                if wait > FIRST_SECONDS:
+                    waited = round(time.monotonic() - began, 1)
+                    log.info("the attempt can write again", seconds=waited)
+                return answer
