@@ -31,7 +31,7 @@ class Index(Protocol):
     """Texts by their vectors. All methods raise EvaluationError of kind `index`."""
 
     async def count(self) -> int:
-        """Number of texts stored, by earlier attempts too; always the first of those to be added."""
+        """How many texts are stored, by earlier attempts too: the first of those to be added."""
 
     async def add(self, passages: Sequence[Passage], vectors: Sequence[Vector]) -> None:
         """Adds texts, with a vector for each. Called for one batch after the other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -14,11 +14,12 @@ from sqlmodel import col
 from evald.deadline import remaining
 from evald.domain.attempts import Fence, Standing, StoredSample
 from evald.domain.listing import ListQuery, Page
+from evald.store.columns import now
 from evald.store.engine import Database
 from evald.store.jobs import find
 from evald.store.pages import cut
 from evald.store.queue import held
-from evald.store.tables import SampleRow, now
+from evald.store.tables import SampleRow
 
 READ_BATCH = 500
 
