@@ -9,6 +9,9 @@ from statistics import NormalDist
 LEVEL = 0.95
 """Of intervals."""
 
+Interval = dict[str, float | str]
+"""`{"low", "high", "level", "method"}`."""
+
 
 class Statistics:
     """Count, sum, mean, spread and extremes of values, in memory that grows with clusters alone.
@@ -103,8 +106,8 @@ class Statistics:
         return math.sqrt(deviations * groups / (groups - 1)) / self.count
 
     @property
-    def interval(self) -> dict[str, float | str] | None:
-        """`{"low", "high", "level", "method"}` of the mean's 95 % interval.
+    def interval(self) -> Interval | None:
+        """The mean's 95 % interval.
 
         For values of 0 and 1 that of Wilson (1927), which stays within them and holds for few
         samples; else by Student's t distribution, for clusters with one degree of freedom less than
@@ -129,6 +132,12 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     middle = (share + square / 2) / (1 + square)
     half = math.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
     return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def normal(value: float, stderr: float) -> Interval:
+    """The interval of a score of which no more than its standard error is known."""
+    half = stderr * NormalDist().inv_cdf((1 + LEVEL) / 2)
+    return {"low": value - half, "high": value + half, "level": LEVEL, "method": "normal"}
 
 
 NOISE = 1e-9

@@ -106,7 +106,8 @@ class Model:
             self.in_flight -= 1
         message = {"content": text} if isinstance(text, str) else text
         choice = {"index": 0, "message": {"role": "assistant", **message}}
-        return Said(message.get("content") or "", {"choices": [choice]})
+        usage = {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}
+        return Said(message.get("content") or "", {"choices": [choice], "usage": usage})
 
     def embedder(self, model: Document, params: Document) -> Model:
         return self.open(model, params)

@@ -121,11 +121,39 @@ def test_every_category(world_of: Any, model_of: Any, kind: str, native: bool) -
     scores = result["groups"]["bfcl"]["metrics"]
     accuracies = {name: Accuracy(value, FEW) for name, value in found.items()}
     assert {k: m["scores"][k]["value"] for k, m in scores.items()} == summaries(accuracies)
+    for name, metric in scores.items():
+        score = metric["scores"][name]
+        assert score["interval"]["low"] < score["value"] < score["interval"]["high"]
+    overall = scores["overall"]["scores"]["overall"]
+    assert overall["stats"]["stderr"] == pytest.approx(closed_form(found), rel=0.12)
     for request in world.model.requests:
         assert ("tools" in request) is native
         assert request["temperature"] == 0.001
         assert native or request["messages"][0]["role"] == "system"
     assert world.emit.steps[-1] == (13 * FEW, 13 * FEW)
+
+
+def closed_form(found: Mapping[str, float]) -> float:
+    """The standard error of `overall`, of FEW questions of each category: each accuracy has the
+    variance of a share, and weighs as the formula says."""
+    weights = {
+        **dict.fromkeys(("simple", "java", "javascript"), 1 / 36),
+        **dict.fromkeys(("multiple", "parallel", "parallel_multiple"), 1 / 12),
+        **dict.fromkeys((name for name in CATEGORIES if name.startswith("live_")), 1 / 12),
+        **dict.fromkeys(("irrelevance", "live_irrelevance"), 1 / 6),
+        "live_relevance": 0.0,
+    }
+    return sum(w * w * found[k] * (1 - found[k]) / FEW for k, w in weights.items()) ** 0.5
+
+
+def test_categories_of_several_tasks_count_once(world_of: Any, model_of: Any) -> None:
+    world = world_of(model=model_of(student(False, random.Random(1))))
+    asked = config("bfclv3", limit_samples=FEW)
+    alone = {"a": {"type": "irrelevance"}, "b": {"type": "live_irrelevance"}}
+    once = world.run({**asked, "tasks": alone}, TARGET)["groups"]["bfcl"]
+    world = world_of(model=model_of(student(False, random.Random(1))))
+    twice = {**alone, "c": {"type": "irrelevance"}}
+    assert world.run({**asked, "tasks": twice}, TARGET)["groups"]["bfcl"] == once
 
 
 def test_what_models_are_asked(world: Any) -> None:

@@ -16,7 +16,7 @@ from evald.code import command
 from evald.code.benchmark import BENCHMARKS
 from evald.code.languages import LANGUAGES
 from evald.errors import EvaluationError, InvalidArgument
-from evald.flows.code import Options, asked_in
+from evald.flows.chat import asked_in
 from evald.flows.flow import Kept
 
 PROBLEMS = list(read_problems().values())
@@ -278,13 +278,14 @@ def test_the_row_that_lacks_a_field_says_so(world: Any, model_of: Any) -> None:
         ("mbpp", "http://m/v1", "completions", "completions"),
         ("mbpp", "http://m/v1/completions", None, "completions"),
         ("humaneval", "http://m/v1/chat/completions", None, "leave that end away"),
-        ("mbpp", "http://m/v1/completions", "chat", "set extra.model_type to 'completions'"),
+        ("mbpp", "http://m/v1/completions", "chat", "set params.extra.model_type to 'completions'"),
     ],
 )
 def test_the_form_agrees_with_the_url(kind: str, url: str, said: str | None, form: str) -> None:
     def found() -> str:
         model = model_at(url)["model"]
-        return asked_in(kind, BENCHMARKS[kind], Options(model_type=said), model)
+        forms = BENCHMARKS[kind].forms
+        return asked_in(model, kind, forms, said) or forms[0]
 
     if form in ("chat", "completions"):
         assert found() == form

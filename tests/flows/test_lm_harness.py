@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -66,7 +67,8 @@ def echo_logprobs(request: Mapping[str, Any]) -> dict[str, Any]:
         "top_logprobs": [None, *tops[1:]],
         "text_offset": offsets,
     }
-    return {"choices": [{"index": 0, "text": text, "logprobs": logprobs}]}
+    usage = {"prompt_tokens": len(tokens), "completion_tokens": 1}
+    return {"choices": [{"index": 0, "text": text, "logprobs": logprobs}], "usage": usage}
 
 
 def config(kind: str, **extra: Any) -> dict[str, Any]:
@@ -199,6 +201,7 @@ def test_choices_by_probability(harness: Any) -> None:
         url = f"{endpoint.url}/completions"
         result = world.run(config("mmlu_anatomy", num_fewshot=2), target(endpoint.url))
         ours = bodies(endpoint)
+        prompts = [request.body["prompt"] for request in endpoint.requests]
         endpoint.requests.clear()
         model = Words(base_url=url, model="test", num_concurrent=4, tokenizer_backend=None)
         model.tokenizer = tokens
@@ -209,6 +212,10 @@ def test_choices_by_probability(harness: Any) -> None:
     sample = world.emit.samples[0]
     assert len(sample.sample["answers"]) == 4
     assert sample.sample["output_text"] in "ABCD"
+    usage = result["tasks"]["mmlu_anatomy"]["data"]["usage"]
+    counted = [1 + len(TOKENS.findall(prompt)) for prompt in prompts]
+    assert usage["prompt_tokens"] == sum(counted)
+    assert usage["completion_tokens"] == len(prompts) == 4 * len(SUBJECTS)
 
 
 def test_a_checkpoint_scores_as_lm_evals_own_model(harness: Any, tmp_path: Path) -> None:
@@ -286,6 +293,11 @@ def test_texts_by_probability(harness: Any) -> None:
     perplexity = metrics["word_perplexity"]["scores"]["word_perplexity"]
     assert perplexity["value"] == pytest.approx(math.exp(-logprob / words), rel=1e-9)
     assert len(metrics) == 3
+    for name, metric in metrics.items():
+        score = metric["scores"][name]
+        interval = score["interval"]
+        assert interval["method"] == "bootstrap"
+        assert interval["low"] < score["value"] < interval["high"]
 
 
 def test_groups(harness: Any) -> None:
@@ -308,6 +320,23 @@ def test_groups(harness: Any) -> None:
     total = sum(leaf["stats"]["sum"] for leaf in leaves)
     assert group["value"] == pytest.approx(total / sum(leaf["stats"]["count"] for leaf in leaves))
     assert result["tasks"]["mmlu_humanities"] == result["groups"]["mmlu_humanities"]
+    half = NormalDist().inv_cdf(0.975) * group["stats"]["stderr"]
+    assert group["interval"] == {
+        "low": pytest.approx(group["value"] - half),
+        "high": pytest.approx(group["value"] + half),
+        "level": 0.95,
+        "method": "normal",
+    }
+    clustered = config("mmlu_humanities", num_fewshot=0)
+    clustered["tasks"]["mmlu_humanities"]["params"] = {"cluster": "answer"}
+    with Endpoint(reply=echo_logprobs) as endpoint:
+        result = world.run(clustered, target(endpoint.url))
+    # lm-eval's own error of a group knows of no clusters.
+    assert result["groups"]["mmlu_humanities"]["metrics"]["acc"]["scores"]["acc"] == {
+        "value": group["value"]
+    }
+    leaf = result["tasks"][min(wanted)]["metrics"]["acc"]["scores"]["acc"]
+    assert leaf["interval"]["method"] == "clustered_t"
     assert ("mmlu_humanities", "completed") in world.emit.tasks
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evald.errors import EvaluationError, InvalidArgument
+from evald.flows.flow import Kept
 from evald.flows.signature import Signature
 
 TARGET = {"type": "model", "model": "m"}
@@ -99,6 +100,44 @@ def test_replies_that_cannot_be_read_are_no_scores(world_of: Any, model_of: Any)
     unread = sum("xxx" in sample.item["text"] for sample in world.emit.samples[:40])
     assert scores["baseline"]["stats"]["nan_count"] == unread
     assert scores["baseline"]["stats"]["count"] == 40 - unread
+
+
+def test_usage_is_that_of_all_that_was_asked(world_of: Any, model_of: Any) -> None:
+    def mumble(request: Mapping[str, Any]) -> str:
+        return "None." if "xxx" in last(request) else obedient(request)
+
+    world = world_of(sets={"rows": rows(50)}, model=model_of(mumble))
+    data = world.run(config(), TARGET)["tasks"]["t"]["data"]
+    unread = sum(s.error is not None for s in world.emit.samples)
+    assert data["errors"] == {"response": unread}
+    assert 0 < data["usage"]["samples"] <= len(world.model.requests)
+    read = world_of(sets={"rows": rows(50)}, model=model_of(obedient))
+    data = read.run(config(), TARGET)["tasks"]["t"]["data"]
+    assert data["usage"]["samples"] == len(read.model.requests)
+    assert data["usage"]["total_tokens"] == 3 * len(read.model.requests)
+
+
+def test_of_enough_rows_some_only_tell_how_good_the_prompt_is(world_of: Any, model_of: Any) -> None:
+    world = world_of(sets={"rows": rows(200)}, model=model_of(obedient))
+    task = world.run(config(max_labeled_demos=0, max_bootstrapped_demos=0), TARGET)["tasks"]["t"]
+    assert task["data"]["held_out"]
+    scores = task["metrics"]["number-check"]["scores"]
+    assert scores["baseline"]["stats"]["count"] == scores["optimized"]["stats"]["count"] == 80
+    assert scores["optimized"]["value"] == 1.0
+    few = world_of(sets={"rows": rows(50)}, model=model_of(obedient))
+    assert not few.run(config(), TARGET)["tasks"]["t"]["data"]["held_out"]
+
+
+def test_samples_of_the_optimized_prompt_are_not_the_baselines(
+    world_of: Any, model_of: Any
+) -> None:
+    """An attempt may die when it has reported both."""
+    world = world_of(sets={"rows": rows(50)}, model=model_of(obedient))
+    result = world.run(config(max_labeled_demos=0, max_bootstrapped_demos=0), TARGET)
+    kept = [Kept(s.index, s.scores, s.parts, s.error) for s in world.emit.samples]
+    again = world_of(sets={"rows": rows(50)}, model=model_of(obedient), kept=kept)
+    resumed = again.run(config(max_labeled_demos=0, max_bootstrapped_demos=0), TARGET)
+    assert resumed["tasks"]["t"]["metrics"] == result["tasks"]["t"]["metrics"]
 
 
 def test_too_few_rows(world_of: Any, model_of: Any) -> None:

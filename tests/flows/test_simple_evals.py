@@ -164,6 +164,8 @@ def test_mmlu_by_category(world_of: Any, model_of: Any) -> None:
     world = world_of(sets={"rows": CAPITALS}, model=model_of(lambda r: "**Antwort:** $B$"))
     result = world.run(config("simple_evals.mmlu"), TARGET)
     assert (value(result), value(result, name="macro")) == (0.5, 0.5)
+    macro = result["tasks"]["t"]["metrics"]["score"]["scores"]["macro"]["interval"]
+    assert (macro["low"], macro["high"], macro["method"]) == (0.0, 1.0, "bootstrap")
     assert value(result, "social_sciences") == 1.0
     assert value(result, "stem") == 0.0
     assert set(result["groups"]) == {"t"}
@@ -215,7 +217,8 @@ def test_simpleqa(world_of: Any, model_of: Any) -> None:
     score = result["tasks"]["t"]["metrics"]["score"]["scores"]
     assert score["micro"]["value"] == pytest.approx(1 / 3)
     assert score["micro"]["stats"]["nan_count"] == 1
-    assert score["accuracy_given_attempted"] == {"value": 0.5}
+    assert score["accuracy_given_attempted"]["value"] == 0.5
+    assert score["f1"]["interval"]["method"] == "bootstrap"
     assert score["f1"]["value"] == pytest.approx(2 * 0.5 * (1 / 3) / (0.5 + 1 / 3))
     assert [value(result, name) for name in ("is_incorrect", "is_not_attempted")] == [
         pytest.approx(1 / 3),

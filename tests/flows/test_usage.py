@@ -51,3 +51,9 @@ def test_nobody_was_asked() -> None:
 )
 def test_replies_without_counts(response: object) -> None:
     assert numbers_of({"seconds": 0.5, "response": response}) == [0.5, 0, 0.0, 0.0]
+
+
+def test_replies_of_one_answer_count_together() -> None:
+    usage = [{"prompt_tokens": 3, "completion_tokens": 1}, None, {"prompt_tokens": 4}]
+    sample = {"seconds": 2.0, "retries": 1, "usage": usage, "response": {"usage": usage[0]}}
+    assert numbers_of(sample) == [2.0, 1, 7.0, 1.0]

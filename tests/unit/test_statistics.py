@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evald.statistics import Pairs, Statistics, student_p, student_quantile
+from evald.flows.bootstrap import Bootstrap, drawn
+from evald.statistics import Pairs, Statistics, normal, student_p, student_quantile
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 OFFSETS = st.sampled_from([0.0, 1.0, -1e3, 1e6, 1e9, -1e12])
@@ -246,3 +248,81 @@ def test_pairs_that_all_differ_by_the_same_are_as_likely_as_coins(offset: float)
     told = paired([(i * offset, i * offset + 0.3) for i in range(5)])
     assert told["p_value"] == 2 / 2**5
     assert told["interval_low"] == pytest.approx(told["interval_high"]) == pytest.approx(0.3)
+
+
+def mean(sums: Mapping[Any, float]) -> dict[str, float]:
+    return {"mean": sums[0] / sums[1]}
+
+
+def bootstrapped(values: Sequence[float], clusters: Sequence[int] | None = None) -> dict[str, Any]:
+    kept = Bootstrap()
+    for i in np.random.default_rng(len(values)).permutation(len(values)):
+        kept.add({0: values[i], 1: 1.0}, int(i), clusters[i] if clusters else None)
+    return kept.document(mean)
+
+
+def test_a_bootstrap_knows_the_error_of_a_mean() -> None:
+    rng = np.random.default_rng(3)
+    values = [float(v) for v in rng.gamma(4.0, size=400)]
+    found, exact = bootstrapped(values)["mean"], of(values)
+    assert found["stats"]["stderr"] == pytest.approx(exact.stderr, rel=0.08)
+    interval = exact.interval
+    assert interval is not None
+    for end in ("low", "high"):
+        assert found["interval"][end] == pytest.approx(interval[end], abs=(exact.stderr or 0) / 3)
+    assert found["interval"]["method"] == "bootstrap"
+
+
+def test_a_bootstrap_draws_clusters_together() -> None:
+    rng = np.random.default_rng(4)
+    clusters = [i // 5 for i in range(500)]
+    shared = rng.normal(size=100)
+    values = [float(shared[c] + 0.1 * rng.normal()) for c in clusters]
+    exact = Statistics()
+    for value, cluster in zip(values, clusters, strict=True):
+        exact.add(value, cluster)
+    found = bootstrapped(values, clusters)["mean"]
+    assert found["stats"]["stderr"] == pytest.approx(exact.stderr, rel=0.1)
+    assert found["stats"]["stderr"] > 2 * bootstrapped(values)["mean"]["stats"]["stderr"]
+    assert found["interval"]["method"] == "clustered_bootstrap"
+
+
+def test_a_bootstrap_hangs_on_no_order() -> None:
+    values = [1.0, 0.0, 3.0, 2.0, 2.0]
+    one, other = Bootstrap(), Bootstrap()
+    for i, value in enumerate(values):
+        one.add({0: value, 1: 1.0}, i)
+    for i, value in reversed(list(enumerate(values))):
+        other.add({0: value, 1: 1.0}, i)
+    assert one.document(mean) == other.document(mean)
+
+
+def test_intervals_of_a_bootstrap_cover_the_truth() -> None:
+    rng, covered = np.random.default_rng(5), 0
+    for _ in range(200):
+        kept = Bootstrap()
+        for value in rng.gamma(4.0, size=60):
+            kept.add({0: float(value), 1: 1.0}, int(rng.integers(2**40)))
+        interval = kept.document(mean)["mean"]["interval"]
+        covered += interval["low"] <= 4.0 <= interval["high"]
+    assert 0.89 < covered / 200 < 0.99
+
+
+def test_what_a_bootstrap_draws_is_poissons() -> None:
+    weights = np.concatenate([drawn(unit) for unit in range(500)])
+    assert weights.mean() == pytest.approx(1, abs=0.01)
+    assert weights.var() == pytest.approx(1, abs=0.02)
+    assert np.mean(weights == 0) == pytest.approx(math.exp(-1), abs=0.005)
+    pairs = np.corrcoef([drawn(unit) for unit in range(40)])
+    assert np.abs(pairs - np.eye(40)).max() < 0.15
+
+
+def test_a_bootstrap_of_one_knows_nothing() -> None:
+    assert bootstrapped([1.0]) == {}
+    assert bootstrapped([1.0, 2.0], [7, 7]) == {}
+
+
+def test_an_interval_of_an_error() -> None:
+    found = normal(0.5, 0.1)
+    assert found["high"] == pytest.approx(0.5 + 1.959963984540054 * 0.1)
+    assert found["method"] == "normal"

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import Field, field_validator
 
 from evald.agents.answer_accuracy import AnswerAccuracy
 from evald.agents.goal_accuracy import GoalAccuracy, ReferenceGoalAccuracy
@@ -21,7 +21,7 @@ from evald.flows.evaluation import Task, evaluate, no_answer
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.judge import FIELD, Judge, JudgeExtra, JudgeParams
-from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.params import EvaluationParams, TaskParams, cluster_in, limited, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.judging.question import Form, Question
 from evald.suggest import unknown
@@ -42,18 +42,16 @@ NEEDS_JUDGE = (
 )
 
 
-class AgentTaskParams(BaseModel):
+class AgentTaskParams(TaskParams):
     """`params` of a task. `metric_mode` is for topic adherence, `strict_order` for tool calls;
     `trajectory_used_tools` names the tools that the agent had, `trajectory_custom_tools` says what
     some of them do."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
     judge: JudgeParams | None = None
     metric_mode: Mode = "f1"
     strict_order: bool = True
-    trajectory_used_tools: list[str] = []
-    trajectory_custom_tools: dict[str, str] = {}
+    trajectory_used_tools: list[str] = Field(default=[])
+    trajectory_custom_tools: dict[str, str] = Field(default={})
 
     @field_validator("trajectory_used_tools", mode="before")
     @classmethod
@@ -114,7 +112,10 @@ class Agentic(Flow):
                 metric = await make_metric(name, task, context, opened)
                 board = Scoreboard({metric.type: metric})
                 rows = partial(context.datasets.rows, dataset)
-                tasks.append(Task(name, counts[name], rows, no_answer, board, params.parallelism))
+                cluster = cluster_in(task, f"tasks.{name}")
+                tasks.append(
+                    Task(name, counts[name], rows, no_answer, board, params.parallelism, cluster)
+                )
             return {"tasks": await evaluate(tasks, context), "groups": {}}
 
 

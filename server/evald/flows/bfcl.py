@@ -15,13 +15,15 @@ from evald.bfcl.checker import mistake
 from evald.bfcl.functions import request_of
 from evald.bfcl.leaderboard import Accuracy, summaries
 from evald.errors import EvaluationError
+from evald.flows.chat import benchmark_asker
 from evald.flows.evaluation import Task, evaluate
-from evald.flows.findings import Findings
+from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import EvaluationParams, parse
-from evald.flows.scoreboard import Scoreboard, Scoring
+from evald.flows.members import Mean, Members
+from evald.flows.params import EvaluationParams, cluster_in, parse
+from evald.flows.scoreboard import Scoreboard, Scoring, cluster_of
 from evald.metrics.metric import Metric, Scored
-from evald.model import Asker, Row
+from evald.model import CHAT, Row
 from evald.templates import Template
 
 DEFAULTS = {
@@ -86,8 +88,7 @@ class Bfcl(Flow):
                 categories_of(asked_of(config, task))
             except ValueError as e:
                 findings.add(f"tasks.{name}.type", str(e))
-            if task.get("metrics"):
-                findings.add(f"tasks.{name}.metrics", "BFCL has its own, and no other metrics")
+        check_benchmark_tasks(findings, config, None)
         findings.raise_any()
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
@@ -96,18 +97,17 @@ class Bfcl(Flow):
         options = parse(Options, params.extra, "params.extra")
         native = options.native_calling
         native = DEFAULTS[config["type"]][1] if native is None else native
-        boards = {}
+        boards: dict[str, Board] = {}
+        members = Members()
         tasks = []
         async with AsyncExitStack() as opened:
-            model = context.target["model"]
-            client = context.models.open(model, params.client())
-            opened.push_async_callback(client.close)
-            asker = Asker(
-                client,
-                prompt(native),
-                model,
-                params={**steady(model), **params.request()},
-                plain_text="messages",
+            asker = benchmark_asker(
+                context,
+                params,
+                opened,
+                template=prompt(native),
+                form=CHAT,
+                defaults={"temperature": TEMPERATURE},
             )
             for name, task in (config.get("tasks") or {config["type"]: {}}).items():
                 asked = asked_of(config, task)
@@ -115,7 +115,7 @@ class Bfcl(Flow):
                     told = f"task {name}: of {asked}, {', '.join(left_out)} cannot be asked here"
                     context.emit.log("warning", told)
                 questions = questions_of(task, asked, params.limit_samples, context)
-                boards[name] = Board(asked, questions, native)
+                boards[name] = Board(asked, questions, native, members, [*boards.values()])
                 tasks.append(
                     Task(
                         name,
@@ -124,10 +124,11 @@ class Bfcl(Flow):
                         asker,
                         boards[name],
                         params.parallelism,
+                        cluster_in(task, f"tasks.{name}"),
                     )
                 )
             results = await evaluate(tasks, context)
-        return {"tasks": results, "groups": groups_of(list(boards.values()))}
+        return {"tasks": results, "groups": groups_of(list(boards.values()), members)}
 
 
 class Calls(Metric):
@@ -170,10 +171,22 @@ class Calls(Metric):
 
 class Board(Scoreboard):
     """Scores the questions of a task, each in its own category. `asked` is the type of the task,
-    and the name of its metric where that is one category."""
+    and the name of its metric where that is one category. `members` gets the scores of categories
+    that no task before, of `others`, asks."""
 
-    def __init__(self, asked: str, questions: Sequence[Row], native: bool) -> None:
+    def __init__(
+        self,
+        asked: str,
+        questions: Sequence[Row],
+        native: bool,
+        members: Members,
+        others: Sequence[Board],
+    ) -> None:
         names = dict.fromkeys(str(row["category"]) for row in questions)
+        self.categories = [*names]
+        self._members = members
+        self._first = len(others) << 32
+        self._counted = names.keys() - {name for other in others for name in other.categories}
         self._checks = {
             name: Calls(CATEGORIES[name], asked if named(asked) else name, native) for name in names
         }
@@ -188,6 +201,23 @@ class Board(Scoreboard):
         """A question without an answer has no value in its own category."""
         name = self._checks[row["category"]].name
         return Scoring({name: {name: None}}, error={"kind": error.kind, "message": error.message})
+
+    def add(
+        self,
+        scores: Mapping[str, Mapping[str, float | None]],
+        parts: Mapping[str, Sequence[float]],
+        error: Mapping[str, Any] | None = None,
+        index: int | None = None,
+    ) -> None:
+        super().add(scores, parts, error, index)
+        if index is None:
+            return
+        values = {
+            category: scores[check.name][check.name]
+            for category, check in self._checks.items()
+            if check.name in scores and category in self._counted
+        }
+        self._members.add(values, self._first + index, cluster_of(parts))
 
     def accuracies(self) -> dict[str, Accuracy]:
         """By category, of those with a value."""
@@ -229,19 +259,20 @@ def prompt(native: bool) -> Template:
     return Template(render, render, "question")
 
 
-def steady(model: Any) -> dict[str, Any]:
-    """BFCL's temperature, where the model has none of its own."""
-    own = model.get("prompt") or {} if isinstance(model, Mapping) else {}
-    said = (own.get("inference_params") or {}).get("temperature")
-    return {"temperature": TEMPERATURE} if said is None else {}
-
-
-def groups_of(boards: Sequence[Board]) -> dict[str, Any]:
+def groups_of(boards: Sequence[Board], members: Members) -> dict[str, Any]:
     """The leaderboard's scores of all tasks together; of two of one category the first counts."""
     found: dict[str, Accuracy] = {}
     for board in boards:
         found = board.accuracies() | found
+
+    def combine(means: Mapping[str, Mean]) -> Mapping[str, float]:
+        return summaries(
+            {name: Accuracy(mean.value, int(mean.count)) for name, mean in means.items()}
+        )
+
+    known = members.known(combine)
     metrics = {
-        name: {"scores": {name: {"value": value}}} for name, value in summaries(found).items()
+        name: {"scores": {name: {"value": value, **known.get(name, {})}}}
+        for name, value in summaries(found).items()
     }
     return {"bfcl": {"metrics": metrics}} if metrics else {}

@@ -17,15 +17,16 @@ from evald.code.benchmark import BENCHMARKS, Benchmark
 from evald.code.bubblewrap import Bubblewrap
 from evald.code.passk import pass_at
 from evald.errors import EvaluationError
+from evald.flows.chat import asked_in, benchmark_asker
 from evald.flows.evaluation import Task, evaluate
-from evald.flows.findings import Findings
+from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.params import EvaluationParams, cluster_in, limited, parse
 from evald.flows.published import OWN, hinted
 from evald.flows.repeats import merged
 from evald.flows.scoreboard import Scoreboard
 from evald.metrics.metric import Metric, Scored
-from evald.model import COMPLETIONS, PATHS, Asker, Row, form_of
+from evald.model import COMPLETIONS, Asker, Row
 from evald.tasks import together
 from evald.templates import Templates
 
@@ -85,11 +86,7 @@ class Code(Flow):
                 findings.add("params.extra.seed", message)
             if not any(1 <= k <= options.n_samples for k in options.k):
                 findings.add("params.extra.k", "one at least must be from 1 to n_samples")
-        for name, task in (config.get("tasks") or {}).items():
-            if task.get("type") not in ("", None, kind):
-                findings.add(f"tasks.{name}.type", f"it must be {kind!r}, or absent")
-            if task.get("metrics"):
-                findings.add(f"tasks.{name}.metrics", f"{kind} has pass@k, and no other metrics")
+        check_benchmark_tasks(findings, config)
         findings.raise_any()
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
@@ -98,13 +95,12 @@ class Code(Flow):
         benchmark = BENCHMARKS[kind]
         params = parse(EvaluationParams, config.get("params"), "params")
         options = parse(Options, params.extra, "params.extra")
-        form = asked_in(kind, benchmark, options, context.target["model"])
+        forms = benchmark.forms
+        form = asked_in(context.target["model"], kind, forms, options.model_type) or forms[0]
         sandbox = Bubblewrap()
         await benchmark.probe(sandbox)
         async with AsyncExitStack() as opened:
-            client = context.models.open(context.target["model"], params.client())
-            opened.push_async_callback(client.close)
-            asker = asker_of(client, benchmark, form, params, context.target["model"])
+            asker = asker_of(context, benchmark, form, params, opened)
             writer = Writer(asker, benchmark, form, options, sandbox)
             tasks = []
             for name, task in (config.get("tasks") or {kind: {}}).items():
@@ -113,7 +109,10 @@ class Code(Flow):
                     {f"pass@{k}": PassAt(k) for k in options.k if 1 <= k <= options.n_samples}
                 )
                 count = problems.count()
-                tasks.append(Task(name, count, problems.rows, writer, board, params.parallelism))
+                cluster = cluster_in(task, f"tasks.{name}")
+                tasks.append(
+                    Task(name, count, problems.rows, writer, board, params.parallelism, cluster)
+                )
             return {"tasks": await evaluate(tasks, context), "groups": {}}
 
 
@@ -198,40 +197,20 @@ class PassAt(Metric):
         return Scored({f"pass@{self._k}": estimate})
 
 
-def asked_in(kind: str, benchmark: Benchmark, options: Options, model: Any) -> str:
-    """Whether a model is asked for completions or in a chat: as the config says, the endpoint's
-    path tells, or the benchmark allows. Raises EvaluationError when these do not agree."""
-    told = form_of(model)
-    fits = told is not None and told in benchmark.forms
-    form: str = options.model_type or (told if told and fits else benchmark.forms[0])
-    if told and told != form:
-        raise EvaluationError(
-            "request",
-            f"{kind} with model_type {form!r} cannot go to an api_endpoint.url that ends in "
-            f"{PATHS[told]}: leave that end away, or make it {PATHS[form]}"
-            + (f", or set extra.model_type to {told!r}" if fits else ""),
-        )
-    return form
-
-
 def asker_of(
-    client: Any, benchmark: Benchmark, form: str, params: EvaluationParams, model: Any
+    context: FlowContext,
+    benchmark: Benchmark,
+    form: str,
+    params: EvaluationParams,
+    opened: AsyncExitStack,
 ) -> Asker:
-    """Asks the model in one form, with the benchmark's stop words and length where neither the
-    config nor the model's own parameters say any."""
+    """Asks the model in one form, with the benchmark's stop words and length where nothing else is
+    said."""
     defaults: dict[str, Any] = {"max_tokens": MAX_TOKENS}
     source = benchmark.question
     if form == COMPLETIONS:
         source = benchmark.prompt
         if benchmark.stops:
             defaults["stop"] = list(benchmark.stops[:STOPS])
-    prompt = model.get("prompt") or {} if isinstance(model, Mapping) else {}
-    own = prompt.get("inference_params") or {}
-    said = {k: v for k, v in defaults.items() if own.get(k) is None}
-    return Asker(
-        client,
-        Templates().compile(source, "prompt"),
-        model,
-        params={**said, **params.request()},
-        plain_text="prompt" if form == COMPLETIONS else "messages",
-    )
+    template = Templates().compile(source, "prompt")
+    return benchmark_asker(context, params, opened, template=template, form=form, defaults=defaults)

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from evald.flows.chat import model_task
 from evald.flows.evaluation import Task, Work, evaluate, no_answer
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.params import AskingParams, EvaluationParams, cluster_in, limited, parse
 from evald.flows.prompt_optimization import check_optimization, optimizing_task
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.suggest import unknown
@@ -20,16 +18,6 @@ from evald.templates import Templates
 
 OPTIMIZATION = "prompt-optimization"
 PLAIN_TEXT = {"completion": "prompt", "chat-completion": "messages"}
-
-
-class TaskParams(BaseModel):
-    """`params` of a custom task. `template` makes the request of a row: an object with `messages`
-    or `prompt`, or a text. `cluster` is a field that rows which belong together have in common."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    template: Any = None
-    cluster: str | None = None
 
 
 class Custom(Flow):
@@ -61,7 +49,7 @@ class Custom(Flow):
             findings.add(f"{path}.dataset", "say which rows to ask about")
         with findings.gather():
             make_metrics(task.get("metrics") or {}, templates, f"{path}.metrics")
-        template = parse(TaskParams, task.get("params"), f"{path}.params").template
+        template = parse(AskingParams, task.get("params"), f"{path}.params").template
         if asks and not template:
             findings.add(f"{path}.params.template", "say what to ask: messages, a prompt or a text")
         templates.compile(template, f"{path}.params.template")
@@ -85,11 +73,12 @@ def data_task(
 ) -> Task:
     """A task whose rows have their answers already."""
     board, parallelism = board_of(name, task, Templates()), params.parallelism
+    cluster = cluster_in(task, f"tasks.{name}")
     board.open(context.models, params.client(), opened)
     target = context.target
     if target["type"] == "rows":
         given = target["rows"][: params.limit_samples]
-        return Task(name, len(given), lambda: iter(given), no_answer, board, parallelism)
+        return Task(name, len(given), lambda: iter(given), no_answer, board, parallelism, cluster)
     dataset = limited(target["dataset"], params.limit_samples)
     return Task(
         name,
@@ -98,6 +87,7 @@ def data_task(
         no_answer,
         board,
         parallelism,
+        cluster,
     )
 
 
@@ -125,8 +115,7 @@ def asking_task(
 
 def board_of(name: str, task: Document, templates: Templates) -> Scoreboard:
     """The scoreboard of a task."""
-    metrics = make_metrics(task["metrics"], templates, f"tasks.{name}.metrics")
-    return Scoreboard(metrics, parse(TaskParams, task.get("params"), f"tasks.{name}").cluster)
+    return Scoreboard(make_metrics(task["metrics"], templates, f"tasks.{name}.metrics"))
 
 
 MAKERS: Mapping[str, Callable[..., Work]] = {"data": data_task, OPTIMIZATION: optimizing_task}

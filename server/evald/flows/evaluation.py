@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Protocol
 
 from evald.errors import EvaluationError
 from evald.flows.flow import FlowContext, SampleRecord
-from evald.flows.scoreboard import USAGE, Scoreboard, Scoring
+from evald.flows.scoreboard import CLUSTER, USAGE, Scoreboard, Scoring
 from evald.flows.usage import numbers_of
 from evald.model import Row
 from evald.tasks import together
-from evald.templates import context_of, with_answer
+from evald.templates import context_of, text_of, with_answer
 
 Answer = Callable[[Row, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
 """Gives the `sample` of a row: `{"output_text", "response"}`, or None where there is no model. It
@@ -45,7 +46,8 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task that evaluates each row. `count` is its number of rows, `rows` reads them anew."""
+    """A task that evaluates each row. `count` is its number of rows, `rows` reads them anew.
+    `cluster` is the field of rows that belong together, by which errors are reckoned."""
 
     name: str
     count: int
@@ -53,6 +55,7 @@ class Task:
     answer: Answer
     scoreboard: Scoreboard
     parallelism: int = 1
+    cluster: str | None = None
 
     async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
         """Raises EvaluationError when the rows cannot be read, or not one of them evaluated."""
@@ -126,7 +129,7 @@ class Evaluation:
                 continue
             self._kept.add(kept.index)
             self._reached = self._reached or kept.error is None
-            self._board.add(kept.scores, kept.parts, kept.error)
+            self._board.add(kept.scores, kept.parts, kept.error, kept.index)
             progress.step()
 
     async def run(self) -> None:
@@ -150,8 +153,11 @@ class Evaluation:
 
     async def _evaluate(self, index: int, item: Row) -> None:
         sample = None
+        cluster: list[float] = []
         try:
             context = context_of(item)
+            if self._task.cluster:
+                cluster = [cluster_number(item, context["item"], self._task.cluster)]
             sample = await self._task.answer(item, context)
             if sample is not None:
                 context = with_answer(context, sample)
@@ -163,7 +169,9 @@ class Evaluation:
             return
         if sample is not None and (took := numbers_of(sample)):
             scoring.parts[USAGE] = took
-        self._board.add(scoring.scores, scoring.parts, scoring.error)
+        if cluster:
+            scoring.parts[CLUSTER] = cluster
+        self._board.add(scoring.scores, scoring.parts, scoring.error, index)
         self._emit.sample(record(self._task.name, index, item, sample, scoring))
         self._progress.step()
         if scoring.error is None or scoring.error["kind"] not in UNREACHED:
@@ -181,6 +189,15 @@ class Evaluation:
                 "were not tried)",
                 task=self._task.name,
             )
+
+
+def cluster_number(row: Row, item: Mapping[str, Any], field: str) -> float:
+    """A number for the cluster of a row: 48 bits of a hash of the field, which has the row's own
+    name for it or, in `item`, that of templates. Raises EvaluationError of kind `dataset`."""
+    found = next((one[field] for one in (row, item) if field in one), None)
+    if found is None:
+        raise EvaluationError("dataset", f"the row has no field {field!r} to cluster by")
+    return float(int.from_bytes(blake2b(text_of(found).encode(), digest_size=6).digest()))
 
 
 def record(

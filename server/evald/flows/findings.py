@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from evald.errors import InvalidArgument, Violation
 from evald.flows.flow import Document
-from evald.flows.params import EvaluationParams, parse, refuse
+from evald.flows.params import EvaluationParams, TaskParams, parse, refuse
 
 
 class Findings:
@@ -57,5 +57,23 @@ def check_tasks(config: Document, check_task: Callable[[Findings, str, Document]
         if not task.get("metrics"):
             findings.add(f"{path}.metrics", "say what to measure: at least one metric")
         with findings.gather():
+            parse(TaskParams, task.get("params"), f"{path}.params")
+        with findings.gather():
             check_task(findings, path, task)
     findings.raise_any()
+
+
+def check_benchmark_tasks(
+    findings: Findings, config: Document, kinds: Collection[str] | None = ()
+) -> None:
+    """Checks the tasks of a benchmark, which has scores of its own. A task is of no type
+    (`default`), of the config's, or one of `kinds`; None if its type is checked elsewhere."""
+    kind = config["type"]
+    for name, task in (config.get("tasks") or {}).items():
+        path = f"tasks.{name}"
+        if kinds is not None and task.get("type") not in ("", None, "default", kind, *kinds):
+            findings.add(f"{path}.type", f"it must be {kind!r}, or absent")
+        if task.get("metrics"):
+            findings.add(f"{path}.metrics", f"{kind} has scores of its own, and no other metrics")
+        with findings.gather():
+            parse(TaskParams, task.get("params"), f"{path}.params")

@@ -9,8 +9,9 @@ from typing import Any
 
 from evald.code.passk import pass_at
 from evald.errors import EvaluationError
+from evald.flows.members import Members
 from evald.flows.repeats import merged
-from evald.flows.scoreboard import Scoreboard
+from evald.flows.scoreboard import Scoreboard, cluster_of
 from evald.metrics.metric import Metric, Scored
 from evald.model import Asker, Row
 from evald.simple_evals.benchmark import SCORE, Tools, filled
@@ -105,7 +106,20 @@ class Grades(Scoreboard):
     def __init__(self, graded: Graded, macro: bool) -> None:
         super().__init__({SCORE: graded})
         self._macro = macro
+        self._means = Members()
         self.members: dict[str, Any] = {}
+
+    def add(
+        self,
+        scores: Mapping[str, Mapping[str, float | None]],
+        parts: Mapping[str, Sequence[float]],
+        error: Mapping[str, Any] | None = None,
+        index: int | None = None,
+    ) -> None:
+        super().add(scores, parts, error, index)
+        if self._macro and index is not None:
+            values = {n: v for n, v in scores.get(SCORE, {}).items() if n.startswith(MEMBER)}
+            self._means.add(values, index, cluster_of(parts))
 
     def result(self, task: str) -> dict[str, Any]:
         found = super().result(task)
@@ -118,5 +132,7 @@ class Grades(Scoreboard):
                 self.members[name.removeprefix(MEMBER)] = {own: scores.pop(name)}
         values = [m[own]["value"] for m in self.members.values() if m[own]["value"] is not None]
         if self._macro and values:
-            scores[own.replace("micro", "macro")] = {"value": fmean(values)}
+            macro = own.replace("micro", "macro")
+            known = self._means.known(lambda means: {macro: fmean(m.value for m in means.values())})
+            scores[macro] = {"value": fmean(values), **known.get(macro, {})}
         return found

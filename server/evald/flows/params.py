@@ -53,6 +53,28 @@ class EvaluationParams(BaseModel):
         return self.model_dump(include={"parallelism", "max_retries", "request_timeout"})
 
 
+class TaskParams(BaseModel):
+    """`params` of a task, of every kind. `cluster` is a field that rows which belong together, such
+    as questions on one passage, have in common: errors are reckoned by these clusters. Unknown keys
+    are kept and ignored."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    cluster: str | None = None
+
+
+class AskingParams(TaskParams):
+    """`params` of a task that asks a model. `template` makes the request of a row: an object with
+    `messages` or `prompt`, or a text."""
+
+    template: Any = None
+
+
+def cluster_in(task: Mapping[str, Any], path: str) -> str | None:
+    """The field that the rows of the task at `path` are clustered by. Raises InvalidArgument."""
+    return parse(TaskParams, task.get("params"), f"{path}.params").cluster
+
+
 def parse(kind: type[P], params: Any, field: str) -> P:
     """Reads params. Raises InvalidArgument with a path below `field` for each that is wrong.
 

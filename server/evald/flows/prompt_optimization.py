@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from evald.errors import EvaluationError
+from evald.flows.chat import opened_client
 from evald.flows.evaluation import Evaluation, Progress, Task
-from evald.flows.flow import Document, FlowContext, SampleRecord
+from evald.flows.flow import Document, FlowContext, Kept, SampleRecord
 from evald.flows.optimizer import Optimizer, OptimizerParams, Prompt
-from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.params import EvaluationParams, TaskParams, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.flows.signature import Signature
-from evald.model import ModelClient, Row
+from evald.flows.usage import Usage, tokens_of
+from evald.model import ModelClient, Reply, Row
 from evald.templates import Templates
 
 MOST_ROWS = 100_000
@@ -27,11 +27,13 @@ MOST_ROWS = 100_000
 EXAMPLES = 5
 """Of so many rows one is for examples, the others are for judging."""
 
+ENOUGH = 100
+"""When so many rows are for judging, one half chooses the prompt and the other half tells how good
+it is: the best of many on some rows looks better on these than it is."""
 
-class OptimizationParams(BaseModel):
+
+class OptimizationParams(TaskParams):
     """`params` of a task of type `prompt-optimization`."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     optimizer: OptimizerParams
 
@@ -44,9 +46,11 @@ def check_optimization(task: Document, path: str) -> None:
 
 class Optimization:
     """A task that judges the config's own instruction and the best prompt found, on rows that no
-    example is drawn from. `board` makes a scoreboard.
+    example is drawn from; nor do these choose the prompt where there are ENOUGH. `board` makes a
+    scoreboard that counts usage in what it is given.
 
-    Samples are those of both prompts, one after the other; what is tried in between is not kept.
+    Samples are those of both prompts, one after the other; what is tried in between is not kept,
+    but counts in the usage.
     """
 
     def __init__(
@@ -56,49 +60,67 @@ class Optimization:
         params: OptimizerParams,
         client: ModelClient,
         requests: Mapping[str, Any],
-        board: Callable[[], Scoreboard],
+        board: Callable[[Usage], Scoreboard],
+        cluster: str | None = None,
     ) -> None:
         order = random.Random(params.seed).sample(range(len(rows)), len(rows))
-        examples = set(order[: len(rows) // EXAMPLES])
         self.name = name
-        self._judged_on = [row for i, row in enumerate(rows) if i not in examples]
+        judging = choosing = order[len(rows) // EXAMPLES :]
+        if len(judging) >= ENOUGH:
+            choosing, judging = judging[: len(judging) // 2], judging[len(judging) // 2 :]
+        self._held_out = choosing is not judging
+        self._tried_on = [rows[i] for i in sorted(choosing)]
+        self._judged_on = [rows[i] for i in sorted(judging)]
+        self._usage = Usage()
         self._signature = Signature.parse(params.signature, "signature")
         self._client = client
         self._requests = requests
         self._board = board
+        self._cluster = cluster
         self._baseline = Prompt(params.instruction)
-        drawn = [rows[i] for i in sorted(examples)]
+        drawn = [rows[i] for i in sorted(order[: len(rows) // EXAMPLES])]
         self._optimizer = Optimizer(params, self._signature, drawn)
 
     @property
     def count(self) -> int:
-        judged_on = len(self._judged_on)
-        return 2 * judged_on + self._optimizer.evaluations(judged_on)
+        return 2 * len(self._judged_on) + self._optimizer.evaluations(len(self._tried_on))
 
     async def evaluate(self, context: FlowContext, progress: Progress) -> dict[str, Any]:
-        """Answers the scores `baseline` and `optimized` of each metric, and both prompts. Raises
-        EvaluationError."""
-        rows = self._judged_on
-        baseline = await self._judge(self._baseline, rows, context, progress)
+        """Answers the scores `baseline` and `optimized` of each metric, both prompts, and whether
+        the rows judged were `held_out` when the prompt was chosen. Raises EvaluationError."""
+        rows, tried_on = self._judged_on, self._tried_on
+
+        def kept(task: str) -> Iterator[Kept]:
+            return (one for one in context.kept(task) if one.index < len(rows))
+
+        first = replace(context, kept=kept)
+        baseline = await self._judge(self._baseline, rows, first, progress)
 
         async def judged(prompt: Prompt, chosen: Sequence[int]) -> float:
             silent = replace(context, emit=Held(context), kept=nothing)
-            board = await self._judge(prompt, [rows[i] for i in chosen], silent, progress)
+            board = await self._judge(prompt, [tried_on[i] for i in chosen], silent, progress)
             return board.mean
 
-        best = await self._optimizer.search(self._client, judged, len(rows))
+        counted = Counted(self._client, self._usage)
+        best = await self._optimizer.search(counted, judged, len(tried_on))
         held = Held(context)
         final = replace(context, emit=held, kept=nothing)
         optimized = await self._judge(best, rows, final, progress)
         for record in held.samples:
             context.emit.sample(replace(record, index=len(rows) + record.index))
-        return {
-            "metrics": side_by_side(baseline.result(self.name), optimized.result(self.name)),
-            "data": {
-                "baseline_prompt": self._baseline.text(self._signature),
-                "optimized_prompt": best.text(self._signature),
-            },
+        results = [board.result(self.name) for board in (baseline, optimized)]
+        data: dict[str, Any] = {
+            "baseline_prompt": self._baseline.text(self._signature),
+            "optimized_prompt": best.text(self._signature),
+            "held_out": self._held_out,
+            "usage": self._usage.document(),
         }
+        errors: Counter[str] = Counter()
+        for result in results:
+            errors.update(result["data"].get("errors", {}))
+        if errors:
+            data["errors"] = dict(errors)
+        return {"metrics": side_by_side(*results), "data": data}
 
     async def _judge(
         self, prompt: Prompt, rows: Sequence[Row], context: FlowContext, progress: Progress
@@ -109,13 +131,41 @@ class Optimization:
             messages = prompt.messages(self._signature, row)
             reply = await self._client.ask({**self._requests, "messages": messages})
             read = self._signature.read(reply.text)
-            return {"output_text": reply.text, "response": reply.response, **read}
+            return {
+                "output_text": reply.text,
+                "response": reply.response,
+                "seconds": round(reply.seconds, 6),
+                "retries": reply.retries,
+                **read,
+            }
 
-        board = self._board()
+        board = self._board(self._usage)
         parallelism = self._client.parallelism
-        task = Task(self.name, len(rows), lambda: iter(rows), answer, board, parallelism)
+        task = Task(
+            self.name, len(rows), lambda: iter(rows), answer, board, parallelism, self._cluster
+        )
         await Evaluation(task, context, progress).run()
         return board
+
+
+class Counted:
+    """A client whose replies count in a usage."""
+
+    def __init__(self, client: ModelClient, usage: Usage) -> None:
+        self._client = client
+        self._usage = usage
+
+    @property
+    def parallelism(self) -> int:
+        return self._client.parallelism
+
+    async def ask(self, request: Mapping[str, Any]) -> Reply:
+        reply = await self._client.ask(request)
+        self._usage.add([reply.seconds, reply.retries, *tokens_of([reply.response.get("usage")])])
+        return reply
+
+    async def close(self) -> None:
+        await self._client.close()
 
 
 class Held:
@@ -166,9 +216,8 @@ def optimizing_task(
 
     Raises EvaluationError of kind `dataset` when there are too few rows, or too many to hold.
     """
-    optimizer = parse(OptimizationParams, task["params"], f"tasks.{name}.params").optimizer
-    client = context.models.open(context.target["model"], params.client())
-    opened.push_async_callback(client.close)
+    own = parse(OptimizationParams, task["params"], f"tasks.{name}.params")
+    client = opened_client(context, params, opened)
     dataset = limited(task["dataset"], params.limit_samples)
     count = context.datasets.count(dataset)
     if not 2 <= count <= MOST_ROWS:
@@ -178,5 +227,8 @@ def optimizing_task(
     metrics = make_metrics(task["metrics"], Templates(), f"tasks.{name}.metrics")
     Scoreboard(metrics).open(context.models, params.client(), opened)
     rows = list(context.datasets.rows(dataset))
-    board = partial(Scoreboard, metrics)
-    return Optimization(name, rows, optimizer, client, params.request(), board)
+
+    def board(usage: Usage) -> Scoreboard:
+        return Scoreboard(metrics, usage)
+
+    return Optimization(name, rows, own.optimizer, client, params.request(), board, own.cluster)

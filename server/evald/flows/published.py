@@ -22,7 +22,8 @@ class Published:
 
     `files` are the data sets where they are published, each perhaps with `fields` that go to all of
     its rows. `read` makes of a row what the benchmark needs, or None of one that it leaves out; it
-    raises EvaluationError of kind `dataset`. The limit counts what is left.
+    raises EvaluationError of kind `dataset`. The limit counts what is left. A field that rows are
+    clustered by stays in them.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Published:
         given: Document | None = None,
         token: str | None = None,
         limit: int | None = None,
+        cluster: str | None = None,
     ) -> None:
         self._task = task
         self._datasets = context.datasets
         self._read = read
         self._limit = limit
+        self._cluster = cluster
         self._given = given is not None
         hub = {"hf_endpoint": HUB} | ({"hf_token": token} if token else {})
         self._sets: list[tuple[Document, Mapping[str, Any]]] = (
@@ -68,8 +71,12 @@ class Published:
 
     def _unfold(self, more: Mapping[str, Any]) -> Callable[[Row], Iterable[Row]]:
         def unfold(row: Row) -> Iterable[Row]:
-            made = self._read({**more, **row})
-            return () if made is None else (made,)
+            whole = {**more, **row}
+            made = self._read(whole)
+            if made is None:
+                return ()
+            kept = {k: v for k, v in whole.items() if k == self._cluster}
+            return ({**kept, **made},)
 
         return unfold
 

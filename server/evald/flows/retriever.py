@@ -16,10 +16,11 @@ from evald.flows.evaluation import Task, Work, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.groups import evaluation
-from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.params import EvaluationParams, cluster_in, limited, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.flows.searching import (
     PACKAGES,
+    UNCLUSTERED,
     Search,
     SearchExtra,
     check_pipeline,
@@ -76,6 +77,8 @@ class Retriever(Flow):
 
     def check(self, config: Document) -> None:
         def check_task(findings: Findings, path: str, task: Document) -> None:
+            if cluster_in(task, path):
+                findings.add(f"{path}.params.cluster", UNCLUSTERED)
             wanted(task, path)
 
         findings = Findings()

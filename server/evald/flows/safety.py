@@ -7,16 +7,17 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from evald.errors import EvaluationError
+from evald.flows.chat import asked_in, benchmark_asker
 from evald.flows.evaluation import Task, evaluate
-from evald.flows.findings import Findings
+from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.judge import Judge, JudgeExtra, parse_judge
-from evald.flows.params import EvaluationParams, parse
+from evald.flows.params import EvaluationParams, cluster_in, parse
 from evald.flows.published import Published
 from evald.flows.scoreboard import Scoreboard
 from evald.guard import GuardedSandbox
 from evald.metrics.metric import Metric, Scored
-from evald.model import CHAT, COMPLETIONS, PATHS, Asker, form_of
+from evald.model import CHAT, COMPLETIONS, Asker
 from evald.safety.catalog import GUARDS
 from evald.safety.guard import Guard, Verdict
 from evald.templates import Templates
@@ -50,7 +51,6 @@ class Safety(Flow):
 
     def check(self, config: Document) -> None:
         findings = Findings()
-        kind = config["type"]
         params = EvaluationParams()
         with findings.gather():
             params = parse(EvaluationParams, config.get("params"), "params")
@@ -59,11 +59,7 @@ class Safety(Flow):
         token = params.extra.get("hf_token")
         if token is not None and not isinstance(token, str):
             findings.add("params.extra.hf_token", "it must be a text")
-        for name, task in (config.get("tasks") or {}).items():
-            if task.get("type") not in ("", None, "default", kind):
-                findings.add(f"tasks.{name}.type", f"it must be {kind!r}, or absent")
-            if task.get("metrics"):
-                findings.add(f"tasks.{name}.metrics", f"{kind} has {RATE}, and no other metrics")
+        check_benchmark_tasks(findings, config)
         findings.raise_any()
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
@@ -88,7 +84,10 @@ class Safety(Flow):
                 )
                 board = SafetyBoard({RATE: judged})
                 count = prompts.count()
-                tasks.append(Task(name, count, prompts.rows, asker, board, params.parallelism))
+                cluster = cluster_in(task, f"tasks.{name}")
+                tasks.append(
+                    Task(name, count, prompts.rows, asker, board, params.parallelism, cluster)
+                )
             return {"tasks": await evaluate(tasks, context), "groups": {}}
 
 
@@ -159,25 +158,13 @@ def asker_of(
 ) -> Asker:
     """Asks the model each prompt as it is. Raises EvaluationError when its URL is for another form
     than the benchmark's."""
-    model = context.target["model"]
-    told = form_of(model)
-    if form and told and told != form:
-        raise EvaluationError(
-            "request",
-            f"{context.config['type']} asks for {form}, and api_endpoint.url ends in "
-            f"{PATHS[told]}: leave that end away, or make it {PATHS[form]}",
-        )
-    asked = form or told or CHAT
-    client = context.models.open(model, params.client())
-    opened.push_async_callback(client.close)
-    prompt = model.get("prompt") or {} if isinstance(model, Mapping) else {}
-    own = prompt.get("inference_params") or {}
-    defaults = SAMPLING | ({"max_tokens": MAX_TOKENS} if asked == COMPLETIONS else {})
-    said = {k: v for k, v in defaults.items() if own.get(k) is None}
-    return Asker(
-        client,
-        Templates().compile("{{ item.prompt }}", "prompt"),
-        model,
-        params={**said, **params.request()},
-        plain_text="prompt" if asked == COMPLETIONS else "messages",
+    forms = (form,) if form else (CHAT, COMPLETIONS)
+    asked = asked_in(context.target["model"], context.config["type"], forms) or CHAT
+    return benchmark_asker(
+        context,
+        params,
+        opened,
+        template=Templates().compile("{{ item.prompt }}", "prompt"),
+        form=asked,
+        defaults=SAMPLING | ({"max_tokens": MAX_TOKENS} if asked == COMPLETIONS else {}),
     )

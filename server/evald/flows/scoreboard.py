@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from inspect import isawaitable
 from typing import Any
 
 from evald import registry
 from evald.errors import EvaluationError, InvalidArgument
+from evald.flows.bootstrap import Bootstrap
 from evald.flows.findings import Findings
 from evald.flows.params import parse
 from evald.flows.usage import Usage
@@ -20,7 +20,7 @@ from evald.metrics.metric import Metric
 from evald.model import Models, Row
 from evald.statistics import Statistics
 from evald.suggest import unknown
-from evald.templates import Templates, text_of
+from evald.templates import Templates
 
 Scores = dict[str, dict[str, float | None]]
 Parts = dict[str, list[float]]
@@ -45,19 +45,17 @@ class Scoring:
 
 
 class Scoreboard:
-    """Scores samples by every metric of a task, and adds them up in constant memory.
+    """Scores samples by every metric of a task, and adds them up in memory that grows with clusters
+    alone. What the samples took is added to `usage`, if one is given."""
 
-    `cluster` is the field of rows that belong together, by which errors are reckoned.
-    """
-
-    def __init__(self, metrics: Mapping[str, Metric], cluster: str | None = None) -> None:
+    def __init__(self, metrics: Mapping[str, Metric], usage: Usage | None = None) -> None:
         self._metrics = metrics
-        self._cluster = cluster
         self._statistics: dict[str, dict[str, Statistics]] = {name: {} for name in metrics}
         self._parts: Parts = {}
         self._samples = 0
         self._unscored = 0
-        self._usage = Usage()
+        self._usage = Usage() if usage is None else usage
+        self._bootstraps: dict[str, Bootstrap] = {}
         self._errors: dict[str, Counter[str]] = {}
 
     def open(self, models: Models, params: Mapping[str, Any], opened: AsyncExitStack) -> None:
@@ -78,8 +76,6 @@ class Scoreboard:
         """Scores a sample; `add` counts it. Raises EvaluationError when a metric cannot be asked at
         all: of kind template or metric, or as the model that it asks fails."""
         scoring = Scoring()
-        if self._cluster:
-            scoring.parts[CLUSTER] = [cluster_of(context["item"], self._cluster)]
         for name, metric in self._metrics.items():
             try:
                 scored = metric.score(context)
@@ -108,14 +104,16 @@ class Scoreboard:
         scores: Mapping[str, Mapping[str, float | None]],
         parts: Mapping[str, Sequence[float]],
         error: Mapping[str, Any] | None = None,
+        index: int | None = None,
     ) -> None:
         """Counts a sample. One that could not be evaluated has an error `{"kind", "message"}` and
-        no scores; where only some values are missing it has both."""
+        no scores; where only some values are missing it has both. By `index`, the number of its
+        row, scores of the whole data set are bootstrapped."""
         self._samples += 1
         self._unscored += not scores
         if error is not None:
             self._count_error(error["kind"], error["message"])
-        cluster = next(iter(parts.get(CLUSTER, ())), None)
+        cluster = cluster_of(parts)
         if USAGE in parts:
             self._usage.add(parts[USAGE])
         for name, values in scores.items():
@@ -128,6 +126,9 @@ class Scoreboard:
         for name, numbers in parts.items():
             if name not in self._metrics:
                 continue
+            if index is not None:
+                bootstrap = self._bootstraps.setdefault(name, Bootstrap())
+                bootstrap.add(dict(enumerate(numbers)), index, cluster)
             kept_parts = self._parts.get(name)
             self._parts[name] = (
                 [a + b for a, b in zip(kept_parts, numbers, strict=True)]
@@ -195,18 +196,17 @@ class Scoreboard:
             if interval := kept.interval:
                 scores[score]["interval"] = interval
         if name in self._parts:
-            for score, value in self._metrics[name].combine(self._parts[name]).items():
-                scores[score] = {"value": value}
+            combine = self._metrics[name].combine
+            bootstrap = self._bootstraps.get(name, Bootstrap())
+            known = bootstrap.document(lambda sums: combine([*sums.values()]))
+            for score, value in combine(self._parts[name]).items():
+                scores[score] = {"value": value, **known.get(score, {})}
         return scores
 
 
-def cluster_of(item: Mapping[str, Any], field: str) -> float:
-    """A number for the cluster of a row: 48 bits of a hash of the field. Raises EvaluationError of
-    kind `dataset`."""
-    if field not in item:
-        raise EvaluationError("dataset", f"the row has no field {field!r} to cluster by")
-    digest = blake2b(text_of(item[field]).encode(), digest_size=6).digest()
-    return float(int.from_bytes(digest))
+def cluster_of(parts: Mapping[str, Sequence[float]]) -> float | None:
+    """The cluster of a sample, among its parts."""
+    return next(iter(parts.get(CLUSTER, ())), None)
 
 
 def finite(value: float | None) -> float | None:

@@ -11,7 +11,7 @@ from evald.flows.chat import model_task, plain_text
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import EvaluationParams, limited, parse
+from evald.flows.params import AskingParams, EvaluationParams, cluster_in, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.metrics.metric import Metric, Scored
 from evald.model import Row
@@ -72,8 +72,8 @@ class SimilarityMetrics(Flow):
         templates = Templates()
         with findings.gather():
             similarity_metrics(task, templates, path)
-        params = task.get("params") or {}
-        templates.compile(params.get("template"), f"{path}.params.template")
+        params = parse(AskingParams, task.get("params"), f"{path}.params")
+        templates.compile(params.template, f"{path}.params.template")
 
     def check_job(self, target: Document, config: Document) -> None:
         for name, task in config["tasks"].items():
@@ -116,7 +116,14 @@ def cached_task(
             yield {**row, **asked} if isinstance(asked, Mapping) else row
 
     metrics = similarity_metrics(task, Templates(), f"tasks.{name}")
-    return Task(name, context.datasets.count(dataset), rows, cached_answer, Scoreboard(metrics))
+    return Task(
+        name,
+        context.datasets.count(dataset),
+        rows,
+        cached_answer,
+        Scoreboard(metrics),
+        cluster=cluster_in(task, f"tasks.{name}"),
+    )
 
 
 async def cached_answer(row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:

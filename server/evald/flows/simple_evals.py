@@ -3,22 +3,22 @@ one answer is right."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
-from evald.errors import EvaluationError
+from evald.flows.chat import asked_in, benchmark_asker
 from evald.flows.evaluation import Task, evaluate
-from evald.flows.findings import Findings
+from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.graded import Graded, Grades, Repeated
 from evald.flows.judge import FIELD, Judge, JudgeParams
-from evald.flows.params import EvaluationParams, parse
+from evald.flows.params import EvaluationParams, cluster_in, parse
 from evald.flows.published import Published
 from evald.guard import GuardedSandbox
-from evald.model import CHAT, COMPLETIONS, PATHS, Asker, form_of
+from evald.model import CHAT, Asker
 from evald.simple_evals import equality
 from evald.simple_evals.benchmark import SCORE, Benchmark, Tools
 from evald.simple_evals.catalog import CATALOG, PREFIX, TAKEN
@@ -75,11 +75,7 @@ class SimpleEvals(Flow):
         with findings.gather():
             options = parse(Options, params.extra, "params.extra")
             check_options(findings, kind, options, params)
-        for name, task in (config.get("tasks") or {}).items():
-            if task.get("type") not in ("", None, "default", kind, name_of(kind)):
-                findings.add(f"tasks.{name}.type", f"it must be {kind!r}, or absent")
-            if task.get("metrics"):
-                findings.add(f"tasks.{name}.metrics", f"{kind} has scores of its own")
+        check_benchmark_tasks(findings, config, [name_of(kind)])
         findings.raise_any()
 
     async def run(self, context: FlowContext) -> dict[str, Any]:
@@ -99,6 +95,7 @@ class SimpleEvals(Flow):
             tasks: list[Task] = []
             boards: dict[str, Grades] = {}
             for name, task in (config.get("tasks") or {kind: {}}).items():
+                cluster = cluster_in(task, f"tasks.{name}")
                 rows = Published(
                     name,
                     context,
@@ -107,10 +104,13 @@ class SimpleEvals(Flow):
                     given=task.get("dataset"),
                     token=options.hf_token,
                     limit=params.limit_samples,
+                    cluster=cluster,
                 )
                 board = boards[name] = Grades(graded, benchmark.macro)
                 total = rows.count()
-                tasks.append(Task(name, total, rows.rows, asked, board, params.parallelism))
+                tasks.append(
+                    Task(name, total, rows.rows, asked, board, params.parallelism, cluster)
+                )
             results = await evaluate(tasks, context)
         groups = {name: {"metrics": found["metrics"]} for name, found in results.items()}
         for name, board in boards.items():
@@ -164,25 +164,9 @@ def tools_of(
 
 def asker_of(context: FlowContext, params: EvaluationParams, opened: AsyncExitStack) -> Asker:
     """Asks the model in chats. Raises EvaluationError when its URL takes none."""
-    model = context.target["model"]
-    if form_of(model) == COMPLETIONS:
-        raise EvaluationError(
-            "request",
-            f"{context.config['type']} asks in chats, and api_endpoint.url ends in "
-            f"{PATHS[COMPLETIONS]}: leave that end away, or make it {PATHS[CHAT]}",
-        )
-    client = context.models.open(model, params.client())
-    opened.push_async_callback(client.close)
-    prompt = model.get("prompt") or {} if isinstance(model, Mapping) else {}
-    own = prompt.get("inference_params") or {}
-    said = {k: v for k, v in SAMPLING.items() if own.get(k) is None}
-    return Asker(
-        client,
-        Templates().compile("{{ asked }}", "prompt"),
-        model,
-        params={**said, **params.request()},
-        plain_text="messages",
-    )
+    asked_in(context.target["model"], context.config["type"], (CHAT,))
+    template = Templates().compile("{{ asked }}", "prompt")
+    return benchmark_asker(context, params, opened, template=template, form=CHAT, defaults=SAMPLING)
 
 
 def name_of(kind: str) -> str:

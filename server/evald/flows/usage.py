@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 ACCURACY = 0.01
@@ -68,12 +68,24 @@ class Usage:
 
 
 def numbers_of(sample: Mapping[str, Any]) -> list[float] | None:
-    """Seconds, retries and tokens of an answer; None when no model was asked for it."""
+    """Seconds, retries and tokens of an answer; None when no model was asked for it. An answer made
+    of several replies has the `usage` of each, in a list; else that of its `response` counts."""
     if "seconds" not in sample:
         return None
-    response = sample.get("response")
-    given = response.get("usage") if isinstance(response, Mapping) else None
-    usage = given if isinstance(given, Mapping) else {}
-    tokens = [usage.get(name) for name in TOKENS]
-    counted = [float(n) if isinstance(n, int | float) else 0.0 for n in tokens]
-    return [sample["seconds"], sample.get("retries", 0), *counted]
+    replies = sample.get("usage")
+    if replies is None:
+        response = sample.get("response")
+        replies = [response.get("usage")] if isinstance(response, Mapping) else []
+    return [sample["seconds"], sample.get("retries", 0), *tokens_of(replies)]
+
+
+def tokens_of(replies: Iterable[Any]) -> list[float]:
+    """The TOKENS of replies together, given the usage of each."""
+    usages = list(replies)
+    return [math.fsum(count(usage, name) for usage in usages) for name in TOKENS]
+
+
+def count(usage: Any, name: str) -> float:
+    """A count of a reply's usage; 0 where the endpoint does not tell."""
+    given = usage.get(name) if isinstance(usage, Mapping) else None
+    return float(given) if isinstance(given, int | float) else 0.0

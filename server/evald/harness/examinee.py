@@ -40,6 +40,7 @@ class Said:
 
     answer: Any
     response: Mapping[str, Any] | None
+    usage: Any
     seconds: float
     retries: int
 
@@ -80,8 +81,10 @@ class Examinee:
         self._asker = Asker(client, template, model, params=params, plain_text="prompt")
 
     async def __call__(self, row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`{"output_text", "response", "answers", "seconds", "retries"}`. Where there is one answer
-        and that is the text, there are no `answers`. Raises EvaluationError."""
+        """`{"output_text", "response", "usage", "answers", "seconds", "retries"}`: the response is
+        that to the first request, if that was answered by writing, and `usage` has that of each.
+        Where there is one answer and that is the text, there are no `answers`. Raises
+        EvaluationError."""
         assert isinstance(row, DocumentRow)
         instances = row.document.instances
         said = await together(together([self._ask(i) for _ in range(i.repeats)]) for i in instances)
@@ -89,6 +92,7 @@ class Examinee:
         sample = DocumentSample(
             output_text=text_of(instances, said),
             response=every[0].response,
+            usage=[one.usage for one in every],
             seconds=max(one.seconds for one in every),
             retries=sum(one.retries for one in every),
         )
@@ -108,15 +112,17 @@ class Examinee:
             if stop:
                 request["stop"] = stop
             found = await self._asker({}, {"request": request})
-            told = found["response"], found["seconds"], found["retries"]
-            return Said(found["output_text"], *told)
+            response = found["response"]
+            told = response.get("usage"), found["seconds"], found["retries"]
+            return Said(found["output_text"], response, *told)
         context, continuation = ("", *instance.args)[-2:]
         likelihood = Likelihood(context, continuation, self._tokenizer)
         reply = await self._client.ask(likelihood.request)
         value, greedy = likelihood.read(reply.response)
         rolling = instance.request_type == "loglikelihood_rolling"
         answer = value if rolling else (value, greedy)
-        return Said(answer, None, round(reply.seconds, 6), reply.retries)
+        told = reply.response.get("usage"), round(reply.seconds, 6), reply.retries
+        return Said(answer, None, *told)
 
 
 def text_of(instances: Sequence[Any], said: Sequence[Sequence[Said]]) -> str:

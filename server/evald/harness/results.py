@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
+from math import inf, isfinite
 from typing import Any
 
 from evald.harness import library
@@ -20,12 +20,34 @@ def means_of(task: Any) -> set[str]:
     return {metric for metric, function in task.aggregation().items() if function is mean}
 
 
-def metrics_of(
-    found: Mapping[str, Any],
-    scores: Callable[[str, str], Mapping[str, Any]] = lambda metric, name: {},
-) -> dict[str, Any]:
+def ratios_of(task: Any) -> dict[str, Callable[[Sequence[float]], float]]:
+    """By title, the metrics of a task that are made of two sums over its rows, such as the
+    perplexity of words: what makes the value of these sums."""
+    metrics = library.module("lm_eval.api.metrics")
+    ratios = (metrics.weighted_perplexity, metrics.bits_per_byte)
+    return {
+        title(metric, ensemble.name): ratio_of(function)
+        for metric, function in task.aggregation().items()
+        if function in ratios
+        for ensemble in task._filters
+    }
+
+
+def ratio_of(function: Callable[[Any], float]) -> Callable[[Sequence[float]], float]:
+    """An aggregation of lm-eval's for pairs, of the pair of their sums."""
+
+    def value(sums: Sequence[float]) -> float:
+        try:
+            return function([tuple(sums)])
+        except OverflowError:
+            return inf
+
+    return value
+
+
+def metrics_of(found: Mapping[str, Any]) -> dict[str, Any]:
     """What lm-eval found for a task or a group, `{"METRIC,FILTER": value}`, as the metrics of a
-    result. `scores` gives what else is known of a score."""
+    result."""
     metrics: dict[str, Any] = {}
     for key, value in found.items():
         metric, comma, filter_name = key.partition(",")
@@ -36,7 +58,5 @@ def metrics_of(
         error = found.get(f"{metric}_stderr,{filter_name}")
         if isinstance(error, int | float) and isfinite(error):
             score["stats"] = {"stderr": float(error)}
-        metrics[name] = {
-            "scores": {name: {**score, **scores(metric, name), "value": score["value"]}}
-        }
+        metrics[name] = {"scores": {name: score}}
     return metrics

@@ -190,8 +190,11 @@ def documents(task: Any) -> list[Document]:
     return list(found.values())
 
 
-def scores(document: Document, answers: Answers) -> dict[str, dict[str, float | None]]:
-    """The scores of one document, as far as they are numbers. Raises what the task raises."""
+def scores(
+    document: Document, answers: Answers
+) -> tuple[dict[str, dict[str, float | None]], dict[str, list[float]]]:
+    """The scores of one document, as far as they are numbers, and the pairs of numbers that some
+    metrics add up. Raises what the task raises."""
     copies = [
         replace(instance, resps=list(given), filtered_resps={})
         for instance, given in zip(document.instances, answers, strict=True)
@@ -200,15 +203,18 @@ def scores(document: Document, answers: Answers) -> dict[str, dict[str, float | 
         ensemble.apply(copies)
     copies.sort(key=lambda copy: int(copy.idx))
     found: dict[str, dict[str, float | None]] = {}
+    pairs: dict[str, list[float]] = {}
     for filter_name in copies[0].filtered_resps:
         filtered = [copy.filtered_resps[filter_name] for copy in copies]
         for metric, value in document.task.process_results(copies[0].doc, filtered).items():
             if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
                 value = value.item()
+            name = title(metric, filter_name)
             if isinstance(value, int | float):
-                name = title(metric, filter_name)
                 found[name] = {name: float(value)}
-    return found
+            elif isinstance(value, tuple) and len(value) == 2:
+                pairs[name] = [*map(float, value)]
+    return found, pairs
 
 
 def built_already(**_: Any) -> None:
