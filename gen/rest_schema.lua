@@ -533,9 +533,17 @@ return {
         {name = "metrics", kind = "string", repeated = true},
         {name = "params", kind = "struct", presence = true},
         {name = "missing", kind = "string", presence = true},
+        {name = "scores", kind = "string", repeated = true},
+        {name = "extra", kind = "string", presence = true},
       },
     },
-    ["evaluation.v1.FlowTask"] = {fields = {{name = "type", kind = "string"}, {name = "targets", kind = "string", repeated = true}}},
+    ["evaluation.v1.FlowTask"] = {
+      fields = {
+        {name = "type", kind = "string"},
+        {name = "targets", kind = "string", repeated = true},
+        {name = "params", kind = "struct", presence = true},
+      },
+    },
     ["evaluation.v1.Metric"] = {
       fields = {
         {name = "type", kind = "string"},

@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from pydantic import BaseModel
+
 from evald import registry
 from evald.flows.flow import Flow
+from evald.flows.params import TaskParams
 
 
 def describe() -> dict[str, Any]:
@@ -21,7 +24,7 @@ def describe() -> dict[str, Any]:
             {
                 "type": metric.type,
                 "description": summary(metric),
-                "params": metric.Params.model_json_schema(),
+                "params": schema_of(metric.Params),
             }
             for metric in sorted(metrics, key=lambda metric: metric.type)
         ],
@@ -37,11 +40,18 @@ def describe_flow(flow: type[Flow]) -> dict[str, Any]:
         "types": list(flow.types),
         "more_types": len({*flow.more_types()} - {*flow.types}),
         "tasks": [
-            {"type": kind, "targets": list(targets)} for kind, targets in flow.targets.items()
+            {
+                "type": kind,
+                "targets": list(targets),
+                "params": schema_of(flow.task_params.get(kind, TaskParams)),
+            }
+            for kind, targets in flow.targets.items()
         ],
         "metrics": metrics,
+        "scores": list(flow.scores),
         "params": params_schema(flow),
         **({"missing": missing} if missing else {}),
+        **({"extra": flow.extra} if flow.extra else {}),
     }
 
 
@@ -51,11 +61,30 @@ def name_of(flow: type[Flow]) -> str:
 
 def params_schema(flow: type[Flow]) -> dict[str, Any]:
     """JSON schema of a config's `params`, with what the flow reads of `extra`."""
-    schema = flow.Params.model_json_schema()
+    schema = schema_of(flow.Params)
     if flow.Extra is not None:
-        extra = flow.Extra.model_json_schema()
+        extra = schema_of(flow.Extra)
         schema["$defs"] = {**schema.get("$defs", {}), **extra.pop("$defs", {})}
         schema["properties"]["extra"] = extra
+    return schema
+
+
+def schema_of(params: type[BaseModel]) -> dict[str, Any]:
+    """JSON schema of params."""
+    schema: dict[str, Any] = plain(params.model_json_schema())
+    return schema
+
+
+def plain(schema: Any) -> Any:
+    """A schema in which a member that may be null, which is as good as left away, and else is an
+    object of one kind, is that object."""
+    match schema:
+        case {"anyOf": [{"$ref": ref}, {"type": "null"}], **rest}:
+            return {"$ref": ref, **{k: v for k, v in rest.items() if k != "default"}}
+        case dict():
+            return {key: plain(value) for key, value in schema.items()}
+        case list():
+            return [plain(value) for value in schema]
     return schema
 
 

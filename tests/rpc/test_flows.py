@@ -18,5 +18,10 @@ def test_flows_and_metrics(stubs: Stubs) -> None:
     custom = next(flow for flow in found.data if flow.name == "custom")
     assert {task.type: list(task.targets) for task in custom.tasks}["data"] == ["rows", "dataset"]
     assert not custom.HasField("missing")
+    assert not custom.HasField("extra")
+    code = next(flow for flow in found.data if flow.name == "code")
+    assert (list(code.scores), code.extra) == (["pass@k"], "evald[code]")
+    [task] = code.tasks
+    assert "cluster" in MessageToDict(task.params)["properties"]
     parallelism = MessageToDict(custom.params)["properties"]["parallelism"]
     assert parallelism["maximum"] == 1024

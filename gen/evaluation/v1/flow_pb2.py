@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65valuation/v1/flow.proto\x12\revaluation.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xd0\x01\n\x04\x46low\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05types\x18\x03 \x03(\t\x12\x12\n\nmore_types\x18\x04 \x01(\x05\x12&\n\x05tasks\x18\x05 \x03(\x0b\x32\x17.evaluation.v1.FlowTask\x12\x0f\n\x07metrics\x18\x06 \x03(\t\x12\'\n\x06params\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x07missing\x18\x08 \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_missing\")\n\x08\x46lowTask\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07targets\x18\x02 \x03(\t\"T\n\x06Metric\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x06params\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Structb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65valuation/v1/flow.proto\x12\revaluation.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xfe\x01\n\x04\x46low\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05types\x18\x03 \x03(\t\x12\x12\n\nmore_types\x18\x04 \x01(\x05\x12&\n\x05tasks\x18\x05 \x03(\x0b\x32\x17.evaluation.v1.FlowTask\x12\x0f\n\x07metrics\x18\x06 \x03(\t\x12\'\n\x06params\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x07missing\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06scores\x18\t \x03(\t\x12\x12\n\x05\x65xtra\x18\n \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_missingB\x08\n\x06_extra\"R\n\x08\x46lowTask\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07targets\x18\x02 \x03(\t\x12\'\n\x06params\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"T\n\x06Metric\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x06params\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Structb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evaluation.v1.flow_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FLOW']._serialized_start=74
-  _globals['_FLOW']._serialized_end=282
-  _globals['_FLOWTASK']._serialized_start=284
-  _globals['_FLOWTASK']._serialized_end=325
-  _globals['_METRIC']._serialized_start=327
-  _globals['_METRIC']._serialized_end=411
+  _globals['_FLOW']._serialized_end=328
+  _globals['_FLOWTASK']._serialized_start=330
+  _globals['_FLOWTASK']._serialized_end=412
+  _globals['_METRIC']._serialized_start=414
+  _globals['_METRIC']._serialized_end=498
 # @@protoc_insertion_point(module_scope)

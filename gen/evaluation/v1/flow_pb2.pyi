@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Flow(_message.Message):
-    __slots__ = ("name", "description", "types", "more_types", "tasks", "metrics", "params", "missing")
+    __slots__ = ("name", "description", "types", "more_types", "tasks", "metrics", "params", "missing", "scores", "extra")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,8 @@ class Flow(_message.Message):
     METRICS_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     MISSING_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     types: _containers.RepeatedScalarFieldContainer[str]
@@ -25,15 +27,19 @@ class Flow(_message.Message):
     metrics: _containers.RepeatedScalarFieldContainer[str]
     params: _struct_pb2.Struct
     missing: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., types: _Optional[_Iterable[str]] = ..., more_types: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[FlowTask, _Mapping]]] = ..., metrics: _Optional[_Iterable[str]] = ..., params: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., missing: _Optional[str] = ...) -> None: ...
+    scores: _containers.RepeatedScalarFieldContainer[str]
+    extra: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., types: _Optional[_Iterable[str]] = ..., more_types: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[FlowTask, _Mapping]]] = ..., metrics: _Optional[_Iterable[str]] = ..., params: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., missing: _Optional[str] = ..., scores: _Optional[_Iterable[str]] = ..., extra: _Optional[str] = ...) -> None: ...
 
 class FlowTask(_message.Message):
-    __slots__ = ("type", "targets")
+    __slots__ = ("type", "targets", "params")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
     type: str
     targets: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, type: _Optional[str] = ..., targets: _Optional[_Iterable[str]] = ...) -> None: ...
+    params: _struct_pb2.Struct
+    def __init__(self, type: _Optional[str] = ..., targets: _Optional[_Iterable[str]] = ..., params: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class Metric(_message.Message):
     __slots__ = ("type", "description", "params")

@@ -67,6 +67,8 @@ class Bfcl(Flow):
 
     types = tuple(DEFAULTS)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    scores = (*CATEGORIES, "non_live_ast", "live_ast", "overall")
+    extra = "evald[bfcl]"
     Params = BfclParams
     Extra = Options
 

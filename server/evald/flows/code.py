@@ -59,6 +59,8 @@ class Code(Flow):
 
     types = tuple(BENCHMARKS)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    scores = ("pass@k",)
+    extra = "evald[code]"
     Extra = Options
 
     @classmethod

@@ -11,7 +11,11 @@ from evald.flows.evaluation import Task, Work, evaluate, no_answer
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.params import AskingParams, EvaluationParams, cluster_in, limited, parse
-from evald.flows.prompt_optimization import check_optimization, optimizing_task
+from evald.flows.prompt_optimization import (
+    OptimizationParams,
+    check_optimization,
+    optimizing_task,
+)
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.suggest import unknown
 from evald.templates import Templates
@@ -32,6 +36,11 @@ class Custom(Flow):
         OPTIMIZATION: ("model",),
     }
     metrics = None
+    scores = ("baseline", "optimized")
+    task_params = {  # noqa: RUF012
+        **dict.fromkeys(PLAIN_TEXT, AskingParams),
+        OPTIMIZATION: OptimizationParams,
+    }
 
     def check(self, config: Document) -> None:
         check_tasks(config, self._check_task)

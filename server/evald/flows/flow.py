@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from evald.flows.params import EvaluationParams
+from evald.flows.params import EvaluationParams, TaskParams
 from evald.model import Models
 from evald.vectors import Indexes
 
@@ -111,6 +111,15 @@ class Flow(ABC):
 
     metrics: ClassVar[Collection[str] | None] = ()
     """Metric types that its tasks take; None is every one that is installed."""
+
+    scores: ClassVar[Sequence[str]] = ()
+    """Names of the scores that are its own, of any metric. `pass@k` stands for every k."""
+
+    extra: ClassVar[str | None] = None
+    """The extra of evald that installs what it needs, such as `evald[code]`."""
+
+    task_params: ClassVar[Mapping[str, type[TaskParams]]] = {}
+    """What it reads of the `params` of tasks, by task type, where that is more than TaskParams."""
 
     Params: ClassVar[type[EvaluationParams]] = EvaluationParams
     """What it reads of a config's `params`."""

@@ -71,6 +71,9 @@ class LmHarness(Flow):
 
     types = (*ALIASES, *COMMON)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    scores = ("METRIC", "METRIC__FILTER")
+    extra = "evald[harness]"
+    task_params = {"*": TaskOptions}  # noqa: RUF012
     Extra = Options
 
     @classmethod

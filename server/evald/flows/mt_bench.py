@@ -66,6 +66,7 @@ class MtBench(Flow):
 
     types = tuple(REFERENCES)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    scores = ("turn_1", "turn_2", "average", *TEMPERATURES)
     Extra = JudgeExtra
 
     @classmethod

@@ -6,7 +6,15 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+)
 
 from evald.errors import InvalidArgument, Violation
 
@@ -63,11 +71,15 @@ class TaskParams(BaseModel):
     cluster: str | None = None
 
 
+TEMPLATES: JsonValue = [{"type": "object"}, {"type": "array"}, {"type": "string"}]
+"""JSON schemas of what a template may be."""
+
+
 class AskingParams(TaskParams):
     """`params` of a task that asks a model. `template` makes the request of a row: an object with
-    `messages` or `prompt`, or a text."""
+    `messages` or `prompt`, the messages alone, or a text."""
 
-    template: Any = None
+    template: Any = Field(None, json_schema_extra={"anyOf": TEMPLATES})
 
 
 def cluster_in(task: Mapping[str, Any], path: str) -> str | None:

@@ -47,6 +47,7 @@ class Safety(Flow):
 
     types = tuple(GUARDS)
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    scores = (RATE,)
     Extra = SafetyExtra
 
     def check(self, config: Document) -> None:

@@ -64,6 +64,7 @@ class SimilarityMetrics(Flow):
     types = ("similarity_metrics",)
     targets = {"*": ("model", "cached_outputs")}  # noqa: RUF012, declared a ClassVar by Flow
     metrics = METRICS
+    task_params = {"*": AskingParams}  # noqa: RUF012
 
     def check(self, config: Document) -> None:
         check_tasks(config, self._check_task)

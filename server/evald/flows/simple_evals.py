@@ -60,6 +60,11 @@ class SimpleEvals(Flow):
 
     types = (*(name for name in CATALOG if name not in TAKEN), *(PREFIX + n for n in TAKEN))
     targets = {"*": ("model",)}  # noqa: RUF012, declared a ClassVar by Flow
+    scores = (
+        "micro", "micro_avg_of_N", "macro", "macro_avg_of_N", "pass@k", "accuracy_given_attempted",
+        "f1",
+    )  # fmt: skip
+    extra = "evald[math]"
     Extra = Options
 
     @classmethod
