@@ -16,6 +16,7 @@ import structlog
 from evald import catalog, exposure, logs, registry
 from evald.clients.archive import zipped
 from evald.clients.artifacts import ArtifactStore
+from evald.clients.leftovers import Dropper, Leftovers
 from evald.clients.redact import redact
 from evald.clients.secrets import secret_values
 from evald.clients.vault import Vault
@@ -40,6 +41,7 @@ from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
 from evald.executor.ray import RayBackend
+from evald.executor.sweeper import Sweeper
 from evald.flows.flow import Flow
 from evald.processes import share_memory
 from evald.rpc.access import Gate
@@ -72,6 +74,8 @@ class App:
             server=self._server(),
             lease_seconds=settings.lease_seconds,
         )
+        leftovers = Leftovers(settings.clients.collections)
+        self.sweeper = Sweeper(self.store.queue, Dropper(settings.milvus_url, leftovers))
         maker = Maker()
         targets = Entities(
             self.store.targets,
@@ -160,6 +164,7 @@ class App:
         one is given. Raises Unavailable."""
         port = await self.server.start(unix_socket)
         self.executor.start()
+        self.sweeper.start()
         return port
 
     async def stop(self) -> None:
@@ -167,6 +172,7 @@ class App:
         grace = self.settings.grace_seconds
         await asyncio.gather(self.server.stop(grace), asyncio.to_thread(self.executor.stop, grace))
         await asyncio.to_thread(self.backend.close)
+        await asyncio.to_thread(self.sweeper.stop)
         self.store.close()
         self.worker.close()
 

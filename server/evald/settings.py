@@ -25,6 +25,11 @@ class ClientSettings(BaseModel):
     secret_env: tuple[str, ...] = ("*",)
     response_limit: int = 32 * 2**20
 
+    @property
+    def collections(self) -> Path:
+        """Folder that says which collections jobs have in a Milvus server."""
+        return self.data_dir / "collections"
+
 
 class Settings(BaseSettings):
     """Every setting, with its default. Field descriptions are the README's table."""

@@ -14,7 +14,8 @@ import pytest
 from milvus_lite.adapter.grpc.server import start_server_in_thread
 from pymilvus import MilvusClient
 
-from evald.clients.milvus import TEXT_BYTES, MilvusIndexes, shortened
+from evald.clients.leftovers import Dropper, Leftovers
+from evald.clients.milvus import TEXT_BYTES, MilvusIndex, MilvusIndexes, shortened
 from evald.errors import EvaluationError
 from evald.vectors import Found, Passage, Vector
 from tests.exact import ExactIndex, ExactIndexes
@@ -152,20 +153,62 @@ def test_a_collection_of_a_server_is_dropped(url: str, error: BaseException | No
             await index.add(passages(0, 9), vectors(0, 9))
             await index.ready()
             assert len(await index.search(asked()[0], 4)) == 4
-            assert there() == ["evald_eval_A_0"]
+            assert there(url) == ["evald_eval_A_0"]
             if error is not None:
                 raise error
 
-    def there() -> list[str]:
-        client = MilvusClient(url)
-        try:
-            return list(client.list_collections())
-        finally:
-            client.close()
-
     with suppress(EvaluationError, asyncio.CancelledError):
         asyncio.run(add())
-    assert there() == []
+    assert there(url) == []
+
+
+def there(url: str) -> list[str]:
+    """The collections of a server."""
+    client = MilvusClient(url)
+    try:
+        return list(client.list_collections())
+    finally:
+        client.close()
+
+
+def test_a_collection_that_could_not_be_dropped_is_left_to_the_server(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leftovers = Leftovers(tmp_path / "collections")
+    said = []
+
+    async def add() -> None:
+        indexes = MilvusIndexes(url, None, "eval-A", leftovers, say=lambda *one: said.append(one))
+        async with indexes.open("0") as index:
+            await index.add(passages(0, 9), vectors(0, 9))
+            assert leftovers.idle() == {}, "this process uses it"
+            assert isinstance(index, MilvusIndex)
+            monkeypatch.setattr(index._client, "drop_collection", no)
+
+    def no(collection: str) -> None:
+        raise OSError("no")
+
+    asyncio.run(add())
+    [(level, message)] = said
+    assert level == "warning"
+    assert message.endswith("no: evald_eval_A_0 is not dropped yet")
+    assert "password" not in message
+    assert leftovers.idle() == {"evald_eval_A_0": "eval-A"}
+    assert there(url) == ["evald_eval_A_0"]
+    assert Dropper(url, leftovers).drop(["evald_eval_A_0"]) == {}
+    assert there(url) == []
+    assert leftovers.idle() == {}
+
+
+def test_a_dropped_collection_is_forgotten(url: str, tmp_path: Path) -> None:
+    leftovers = Leftovers(tmp_path / "collections")
+
+    async def add() -> None:
+        async with MilvusIndexes(url, None, "eval-A", leftovers).open("0") as index:
+            await index.add(passages(0, 9), vectors(0, 9))
+
+    asyncio.run(add())
+    assert leftovers.idle() == {}
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
@@ -179,6 +222,20 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert e.value.kind == "index"
     assert "127.0.0.1:9" in e.value.message
     assert "s3cret" not in e.value.message
+
+
+def test_what_cannot_be_dropped_stays_noted(tmp_path: Path) -> None:
+    leftovers = Leftovers(tmp_path / "collections")
+    with leftovers.using("evald_a_0", "a"):
+        assert leftovers.idle() == {}
+    dropper = Dropper("http://root:s3cret@127.0.0.1:9", leftovers)
+    failed = dropper.drop(["evald_a_0"])
+    assert "127.0.0.1:9" in failed["evald_a_0"]
+    assert "s3cret" not in failed["evald_a_0"]
+    assert dropper.idle() == {"evald_a_0": "a"}
+    dropper.close()
+    assert dropper.drop(["evald_a_0"]) == {"evald_a_0": "the server ends"}
+    assert Dropper(None, leftovers).idle() == {}
 
 
 def test_long_texts_are_shortened() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from evald.clients.leftovers import Leftovers
 from evald.clients.redact import redact
+from evald.clients.together import Together
 from evald.errors import EvaluationError
-from evald.vectors import ID_BYTES, Found, Passage, Vector
+from evald.vectors import ID_BYTES, Found, Index, Passage, Vector
 
 T = TypeVar("T")
 
@@ -29,35 +33,70 @@ MEMTABLE = ("MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES", str(16 * 2**20))
 100,000 texts."""
 
 
+MOST_HERE = 10_000
+"""Texts of an index that milvus-lite holds. It has them all in memory, some 12 KB each; what is
+beyond is searched in a file."""
+
+
 class MilvusIndexes:
     """Indexes of one job, each a collection named after the job.
 
-    They are in the Milvus server at `url`, where a collection is dropped when it is closed; without
-    one in a file of milvus-lite in `folder`, which stays until the folder goes.
+    They are in the Milvus server at `url`, where a collection is dropped when it is closed, and by
+    the server from what `leftovers` says if that fails, which `say` tells as well. Without one they
+    are in milvus-lite and in a file, in `folder`, and stay until the folder goes.
     """
 
-    def __init__(self, url: str | None, folder: Path | None, job_id: str) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        folder: Path | None,
+        job_id: str,
+        leftovers: Leftovers | None = None,
+        *,
+        say: Callable[[str, str], None] | None = None,
+    ) -> None:
         self._url = url
         self._folder = folder
         self._job_id = job_id
+        self._leftovers = leftovers
+        self._say = say
 
     @asynccontextmanager
-    async def open(self, name: str) -> AsyncIterator[MilvusIndex]:
+    async def open(self, name: str) -> AsyncIterator[Index]:
         """Raises EvaluationError of kind `index` when Milvus cannot be reached."""
         collection = "evald_" + re.sub(r"\W", "_", f"{self._job_id}_{name}", flags=re.ASCII)
-        if self._url is not None:
-            index = await _connected(self._url, collection)
+        where = self._here(collection) if self._url is None else self._there(self._url, collection)
+        async with where as index:
+            yield index
+
+    @asynccontextmanager
+    async def _there(self, url: str, collection: str) -> AsyncIterator[Index]:
+        index = await _connected(url, collection)
+        with ExitStack() as noted:
+            if self._leftovers is not None:
+                noted.enter_context(self._leftovers.using(collection, self._job_id))
             try:
                 yield index
             finally:
-                await index.close(drop=True)
-            return
+                failed = await index.close(drop=True)
+                if failed is not None and self._say is not None:
+                    self._say("warning", f"{failed.message}: {collection} is not dropped yet")
+                if failed is None and self._leftovers is not None:
+                    self._leftovers.dropped(collection)
+
+    @asynccontextmanager
+    async def _here(self, collection: str) -> AsyncIterator[Index]:
+        from evald.clients.vectorfile import Overflowing, VectorFile
+
         with TemporaryDirectory(prefix="evald-") as temporary:
-            path = str((self._folder or Path(temporary)) / FILE)
+            folder = self._folder or Path(temporary)
+            path = str(folder / FILE)
             index = await _connected(path, collection)
+            file = VectorFile(folder / collection)
             try:
-                yield index
+                yield Overflowing(index, file, MOST_HERE)
             finally:
+                file.close()
                 await index.close(drop=False)
                 await asyncio.to_thread(_release, path)
 
@@ -71,8 +110,7 @@ class MilvusIndex:
         self._place = place
         self._secrets = (secret,) if secret else ()
         self._added: int | None = None
-        self._lock = asyncio.Lock()
-        self._asked: list[tuple[Vector, int, asyncio.Future[list[Found]]]] = []
+        self._together = Together(self._find)
 
     async def count(self) -> int:
         """Texts that are there."""
@@ -94,36 +132,16 @@ class MilvusIndex:
         await self._call(self._load)
 
     async def search(self, vector: Vector, most: int) -> list[Found]:
-        """The nearest texts. What is asked while Milvus searches is searched for together: that
-        takes hardly longer than one search."""
-        answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
-        self._asked.append((vector, most, answer))
-        async with self._lock:
-            if not answer.done():  # else it was among those before
-                asked, self._asked = self._asked, []
-                await self._answer(asked)
-        return await answer
+        """The nearest texts."""
+        return await self._together.search(vector, most)
 
-    async def close(self, *, drop: bool) -> None:
-        """Closes the connection. The index can be used no more."""
-        await asyncio.to_thread(self._close, drop)
+    async def close(self, *, drop: bool) -> EvaluationError | None:
+        """Closes the connection. The index can be used no more. Answers why the collection could
+        not be dropped, if that was to be and failed."""
+        return await asyncio.to_thread(self._close, drop)
 
-    async def _answer(self, asked: Sequence[tuple[Vector, int, asyncio.Future[Any]]]) -> None:
-        try:
-            most = max(wanted for _, wanted, _ in asked)
-            found = await self._call(self._search, [list(v) for v, _, _ in asked], most)
-        except EvaluationError as e:
-            for _, _, answer in asked:
-                if not answer.done():
-                    answer.set_exception(EvaluationError(e.kind, e.message))
-        except BaseException:
-            for _, _, answer in asked:
-                answer.cancel()
-            raise
-        else:
-            for (_, wanted, answer), hits in zip(asked, found, strict=True):
-                if not answer.done():
-                    answer.set_result(hits[:wanted])
+    async def _find(self, vectors: Sequence[Vector], most: int) -> list[list[Found]]:
+        return await self._call(self._search, [list(vector) for vector in vectors], most)
 
     async def _call(self, act: Callable[..., T], *given: Any) -> T:
         """Does what blocks in a thread of its own."""
@@ -184,12 +202,16 @@ class MilvusIndex:
             for hits in answers
         ]
 
-    def _close(self, drop: bool) -> None:
-        with suppress(Exception):
+    def _close(self, drop: bool) -> EvaluationError | None:
+        try:
             if drop:
                 self._client.drop_collection(self._collection)
-        with suppress(Exception):
-            self._client.close()
+        except Exception as e:
+            return wrong(self._place, e, self._secrets)
+        finally:
+            with suppress(Exception):
+                self._client.close()
+        return None
 
 
 def shortened(text: str) -> str:
@@ -208,23 +230,29 @@ def wrong(place: str, error: Exception, secrets: Sequence[str] = ()) -> Evaluati
 async def _connected(uri: str, collection: str) -> MilvusIndex:
     """The index in the file or at the URL `uri`, whose user and password are taken out."""
     os.environ.setdefault(*MEMTABLE)
-    place, login = uri, {}
-    if "://" in uri:
-        parts = urlsplit(uri)
-        place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        login = {"user": unquote(parts.username or ""), "password": unquote(parts.password or "")}
-
-    def connect() -> Any:
-        from pymilvus import MilvusClient
-
-        return MilvusClient(place, **login)
-
+    place, login = parted(uri)
     try:
-        client = await asyncio.to_thread(connect)
+        client = await asyncio.to_thread(client_of, place, login)
     except Exception as e:
         hint = EvaluationError("index", f"{wrong(place, e).message}; is EVALD_MILVUS_URL right?")
         raise (hint if "://" in uri else wrong(FILE, e)) from e
     return MilvusIndex(client, collection, place if login else FILE, login.get("password"))
+
+
+def parted(uri: str) -> tuple[str, dict[str, str]]:
+    """A file or a URL, and the user and password that are in the URL."""
+    if "://" not in uri:
+        return uri, {}
+    parts = urlsplit(uri)
+    place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return place, {"user": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+
+
+def client_of(place: str, login: dict[str, str]) -> Any:
+    """A connection to Milvus."""
+    from pymilvus import MilvusClient
+
+    return MilvusClient(place, **login)
 
 
 def _release(path: str) -> None:
@@ -232,3 +260,24 @@ def _release(path: str) -> None:
     from milvus_lite.server_manager import server_manager_instance
 
     server_manager_instance.release_server(path)
+
+
+def drop(url: str, collections: Sequence[str]) -> dict[str, str]:
+    """Drops collections of a server. Answers why, of those that could not be dropped."""
+    place, login = parted(url)
+    secrets = (login["password"],) if login.get("password") else ()
+    failed = {}
+    try:
+        client = client_of(place, login)
+        for collection in collections:
+            try:
+                client.drop_collection(collection)
+            except Exception as e:
+                failed[collection] = wrong(place, e, secrets).message
+    except Exception as e:
+        return dict.fromkeys(collections, wrong(place, e, secrets).message)
+    return failed
+
+
+if __name__ == "__main__":
+    json.dump(drop(**json.load(sys.stdin)), sys.stdout)

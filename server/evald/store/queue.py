@@ -6,7 +6,7 @@ LeaseLost and changes nothing, so an attempt that was overtaken can do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, false, func, or_, select, update
@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from evald.domain import ids
 from evald.domain.attempts import Claim, Fence, Waiting
 from evald.domain.devices import Need
-from evald.domain.states import HELD, LAUNCH_FAILED, WAITING, JobStatus
+from evald.domain.states import FINAL, HELD, LAUNCH_FAILED, WAITING, JobStatus
 from evald.errors import LeaseLost
 from evald.store.engine import Database, epoch
 from evald.store.jobs import SLIM, enter
@@ -150,6 +150,15 @@ class Queue:
                 )
             )
             return list(rows)
+
+    def over(self, job_ids: Iterable[str]) -> set[str]:
+        """Those of some jobs that have ended, or are not there."""
+        asked = set(job_ids)
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(JobRow.id).where(col(JobRow.id).in_(asked), col(JobRow.status).not_in(FINAL))
+            )
+            return asked - set(rows)
 
     def finish(
         self,

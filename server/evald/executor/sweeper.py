@@ -1,0 +1,88 @@
+"""Has dropped, outside of this machine, what jobs have left there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Event, Thread
+from typing import Protocol
+
+import structlog
+
+from evald.errors import EvaldError
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 1.0
+"""How often one looks; that reads a folder, which is empty as long as no job has left anything."""
+
+LONGEST_SECONDS = 300.0
+"""The longest wait after a failure; it doubles from one to the next."""
+
+
+class Jobs(Protocol):
+    """Looks jobs up."""
+
+    def over(self, job_ids: Iterable[str]) -> set[str]:
+        """Those that have ended, or are not there."""
+
+
+class Dropper(Protocol):
+    """Drops collections."""
+
+    def idle(self) -> Mapping[str, str]:
+        """The collections that no process uses, and the job of each."""
+
+    def drop(self, collections: Sequence[str]) -> Mapping[str, str]:
+        """Answers why collections could not be dropped, of those that could not."""
+
+    def close(self) -> None:
+        """Ends what goes on."""
+
+
+class Sweeper:
+    """Drops the collections of jobs that have ended, or were deleted, and whose child did not do
+    so because it was killed, or could not. Its own thread does it, as long as it takes."""
+
+    def __init__(self, jobs: Jobs, dropper: Dropper) -> None:
+        self._jobs = jobs
+        self._dropper = dropper
+        self._closing = Event()
+        self._thread = Thread(target=self._sweep_forever, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """What is not dropped yet is dropped when a server starts again."""
+        self._closing.set()
+        self._dropper.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def sweep(self) -> bool:
+        """Drops what there is to drop. Answers whether that went well. Raises EvaldError."""
+        idle = self._dropper.idle()
+        if not idle:
+            return True
+        over = self._jobs.over(set(idle.values()))
+        if not (left := sorted(name for name, job_id in idle.items() if job_id in over)):
+            return True
+        failed = self._dropper.drop(left)
+        if done := [name for name in left if name not in failed]:
+            log.info("collections dropped that jobs had left", collections=done)
+        if failed and not self._closing.is_set():
+            log.warning("collections not dropped; this is tried again", causes=dict(failed))
+        return not failed
+
+    def _sweep_forever(self) -> None:
+        wait = 0.0
+        while not self._closing.wait(wait):
+            try:
+                went_well = self.sweep()
+            except EvaldError as e:
+                log.warning("jobs that left collections not looked up", cause=e.message)
+                went_well = False
+            except Exception as e:
+                log.error("sweeping failed", exc_info=e)
+                went_well = False
+            wait = EVERY_SECONDS if went_well else min(max(wait, 1) * 2, LONGEST_SECONDS)
