@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from evald.retrieval.collection import (
     name_at,
     text_at,
 )
+from evald.retrieval.names import Names
 from evald.vectors import Passage
 
 CORPUS, QUERIES, QRELS = "corpus", "queries", "qrels"
@@ -45,27 +47,28 @@ class Beir(Collection):
         self._asked = self._at(first_called(QUERIES, names, dataset))
         self._judged = [self._at(name) for name in judgments(names, dataset)]
         self._grades: dict[str, dict[str, int]] = {}
-        self._seen: dict[str, set[int]] = {CORPUS: set(), QUERIES: set()}
+        self._absent: tuple[set[str], set[str]] = (set(), set())
+        """Documents and queries that are judged and have not been seen."""
 
     def parts(self) -> Sequence[Part]:
         return (
             *(Part(one, self._grade, alone) for one in self._judged),
-            Part(self._corpus, self._check_document, alone),
-            Part(self._asked, self._check_query, alone),
+            Part(self._corpus, partial(self._check_document, Names()), alone),
+            Part(self._asked, partial(self._check_query, Names()), alone),
         )
 
     def gaps(self) -> Gaps:
         """Under a limit no document counts as lacking: only the first are read."""
-        corpus, asked = self._seen[CORPUS], self._seen[QUERIES]
+        documents, queries = self._absent
         relevant = lacking = unknown = 0
         document = query = ""
         for name, grades in self._grades.items():
-            if hash(name) not in asked:
+            if name in queries:
                 unknown, query = unknown + len(grades), query or name
                 continue
             for one, grade in grades.items():
                 relevant += grade > 0
-                if grade > 0 and self.limit is None and hash(one) not in corpus:
+                if grade > 0 and self.limit is None and one in documents:
                     lacking, document = lacking + 1, document or one
         return Gaps(relevant, lacking, document, unknown, query)
 
@@ -88,31 +91,36 @@ class Beir(Collection):
         path = name if url.startswith("/") else quote(name)
         return {**whole, **limited, "files_url": f"{url}/{path}"}
 
-    def _check_document(self, row: Row) -> None:
-        self._once(CORPUS, name_at(row, ID))
+    def _check_document(self, seen: Names, row: Row) -> None:
+        name = name_at(row, ID)
+        once(seen, name)
+        self._absent[0].discard(name)
         self._size += bool(text_of(row))
 
-    def _check_query(self, row: Row) -> None:
+    def _check_query(self, seen: Names, row: Row) -> None:
         name = name_at(row, ID)
-        self._once(QUERIES, name)
+        once(seen, name)
+        self._absent[1].discard(name)
         if name in self._grades:
             text_at(row, ("text",))
-
-    def _once(self, kind: str, name: str) -> None:
-        key = hash(name)  # which takes less memory than the name does
-        if key in self._seen[kind]:
-            raise EvaluationError("dataset", f"{ID[0]}: {name!r} is there twice")
-        self._seen[kind].add(key)
 
     def _grade(self, row: Row) -> None:
         query = name_at(row, ("query-id", "query_id"))
         document = name_at(row, ("corpus-id", "corpus_id"))
         self._grades.setdefault(query, {})[document] = whole_number(row.get("score"))
+        self._absent[0].add(document)
+        self._absent[1].add(query)
 
 
 def alone(row: Row) -> tuple[Row]:
     """The rows that a row stands for: itself."""
     return (row,)
+
+
+def once(seen: Names, name: str) -> None:
+    """Raises EvaluationError of kind `dataset` when a name was there before."""
+    if not seen.add(name):
+        raise EvaluationError("dataset", f"{ID[0]}: {name!r} is there twice")
 
 
 def text_of(row: Row) -> str:

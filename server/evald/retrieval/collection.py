@@ -95,7 +95,8 @@ class Collection(ABC):
         if self.limit is None:
             yield from self._queries()
             return
-        there = {passage.id for passage in self.documents()}
+        judged = {name for query in self._queries() for name in query.relevant}
+        there = {passage.id for passage in self.documents() if passage.id in judged}
         for query in self._queries():
             relevant = {name: grade for name, grade in query.relevant.items() if name in there}
             if any(grade > 0 for grade in relevant.values()):

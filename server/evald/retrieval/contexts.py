@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
 from evald.retrieval.collection import Collection, Dataset, Files, Part, Query, Row
+from evald.retrieval.names import Names
 from evald.vectors import Passage
 
 
@@ -40,26 +42,23 @@ class Contexts(Collection):
         self.limit = dataset.get("limit")
         self._read = read
         self._unfold = unfold
-        self._seen: set[str] = set()
 
     def parts(self) -> Sequence[Part]:
-        return (Part(self._dataset, self._check, self._unfold),)
+        return (Part(self._dataset, partial(self._check, Names()), self._unfold),)
 
-    def _check(self, row: Row) -> None:
+    def _check(self, seen: Names, row: Row) -> None:
         for context in self._read(row).contexts:
-            self._seen.add(name_of(context))
-        self._size = len(self._seen)
+            self._size += seen.add(name_of(context))
 
     def _asked(self) -> Iterator[Asked]:
         for given in self._files.rows(self._dataset):
             yield from map(self._read, self._unfold(given))
 
     def _documents(self) -> Iterator[Passage]:
-        seen = set()
+        seen = Names()
         for asked in self._asked():
             for context in asked.contexts:
-                if (name := name_of(context)) not in seen:
-                    seen.add(name)
+                if seen.add(name := name_of(context)):
                     yield Passage(name, context)
 
     def _queries(self) -> Iterator[Query]:
