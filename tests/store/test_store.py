@@ -228,6 +228,17 @@ def test_attempt_that_was_drained_does_not_count(store: Store) -> None:
     assert [w.job_id for w in store.queue.waiting()] == [job_id]
 
 
+def test_jobs_that_are_over(store: Store) -> None:
+    """Ended or not there, whoever asks."""
+    waits, runs, ended = (job(store)["id"] for _ in range(3))
+    claim(store, runs)
+    store.jobs.cancel(ended)
+    asked = [waits, runs, ended, "eval-none"]
+    assert store.queue.over(asked) == {ended, "eval-none"}
+    store.queue.rescue(worker="w")
+    assert store.queue.over(asked) == {ended, "eval-none"}
+
+
 @pytest.mark.parametrize("held", [False, True])
 def test_cancel(store: Store, held: bool) -> None:
     job_id = job(store)["id"]
