@@ -30,7 +30,7 @@ TOKENS = "|".join(
         r"<(?=/?(?:s|bos|eos|pad|unk|mask|cls|sep|think|thinking|tool_call|tool_response)>)",
         r"<(?=(?:start|end|begin)_of_\w+>)",
         r"<(?=</?SYS>>)",
-        r"\[(?=/?(?:INST|IMG|ARGS|THINK|PREFIX|SUFFIX|MIDDLE|[A-Z]+_[A-Z_]+)\])",
+        r"(?-i:\[(?=/?(?:INST|IMG|ARGS|THINK|PREFIX|SUFFIX|MIDDLE|[A-Z]+_[A-Z_]+)\]))",
     ]
 )
 """Where tokens begin by which model servers tell messages apart and thoughts from answers, such as

@@ -28,6 +28,7 @@ HARMLESS = [
     "1 < 2, [1], a | b: c, well-known -- or so.",
     "{{ truth }} {% raw %}",
     "Für 3 €: ja",
+    "x[my_row] = y[TODO]",
 ]
 LONG = "It is **Paris**.\n\n- a point, see [1]\n- b: yes\n\n| a | b |\n|---|---|\n<div>x</div>"
 

@@ -11,10 +11,13 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 YES, NO = frozenset({"true", "yes", "y", "1"}), frozenset({"false", "no", "n", "0"})
 TRIES = 1000
-"""Braces of a reply that may begin a JSON object."""
+"""Braces of a reply, from its end, that may begin a JSON object."""
+
+BEGUN, ENDED = "<think>", "</think>"
+"""Around thoughts, as most models write them. Where a model's `reasoning_params` have another
+`end_token`, its replies come without them."""
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
@@ -31,8 +34,10 @@ class Parser(BaseModel):
     """How a score is found in a reply.
 
     `regex` takes the first group of the first match, or the match where there is no group; `match`
-    looks at the beginning of the reply alone. `json` reads a JSON object, also one that stands
-    within other text, and follows `json_path` (`verdict.score`, `scores[0]`).
+    looks at the beginning of the reply alone. `json` reads a JSON object and follows `json_path`
+    (`verdict.score`, `scores[0]`). Of a reply that is no JSON as a whole, the last object counts
+    that has the path: judges quote first and conclude then. Both look at what comes after thoughts
+    in `<think>`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,7 +78,7 @@ class Parser(BaseModel):
         if self.type == "json":
             return find_json(self.path(score), reply)
         assert self.pattern is not None
-        found = getattr(re, self.method)(self.pattern, reply)
+        found = getattr(re, self.method)(self.pattern, after_thoughts(reply))
         if not found:
             raise Unparsed(f"nothing in it matches {self.pattern!r}")
         return found[1 if found.re.groups else 0]
@@ -208,8 +213,14 @@ def truth(said: Any) -> float:
     raise Unparsed(f"{said!r:.80} is neither true nor false")
 
 
+def after_thoughts(reply: str) -> str:
+    """What a model that thinks aloud says after its thoughts: nothing, if they do not end."""
+    _, ended, said = reply.rpartition(ENDED)
+    return "" if not ended and reply.lstrip().startswith(BEGUN) else said
+
+
 def find_json(path: list[str | int], reply: str) -> Any:
-    """What is at a path of the first JSON object that has it. Raises Unparsed."""
+    """What is at a path of the JSON object that counts. Raises Unparsed."""
     found = None
     for found in objects(reply):
         value: Any = found
@@ -225,23 +236,30 @@ def find_json(path: list[str | int], reply: str) -> Any:
 
 
 def objects(reply: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a reply: all of it, what is fenced as code, and what stands between
-    words."""
-    for text in [reply, *FENCED.findall(reply)]:
-        try:
-            whole = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            continue
+    """The JSON objects of a reply, after its thoughts, from the last to the first; all of it, if
+    that is one."""
+    try:
+        whole = orjson.loads(reply)
+    except orjson.JSONDecodeError:
+        yield from reversed(between_words(after_thoughts(reply)))
+    else:
         if isinstance(whole, dict):
             yield whole
-    decoder, at = json.JSONDecoder(), 0
+
+
+def between_words(text: str) -> list[dict[str, Any]]:
+    """The JSON objects that stand within a text, and in no other of them, in their order."""
+    decoder, end = json.JSONDecoder(), len(text)
+    found: list[tuple[int, dict[str, Any]]] = []
     for _ in range(TRIES):
-        at = reply.find("{", at)
-        if at < 0:
-            return
+        end = text.rfind("{", 0, end)
+        if end < 0:
+            break
         try:
-            found, at = decoder.raw_decode(reply, at)
+            value, until = decoder.raw_decode(text, end)
         except (ValueError, RecursionError):
-            at += 1
-        else:
-            yield found
+            continue
+        while found and found[-1][0] <= until:
+            found.pop()
+        found.append((until, value))
+    return [value for _, value in reversed(found)]
