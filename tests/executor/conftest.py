@@ -67,11 +67,13 @@ def described(pid: int) -> str:
 
 
 def kept(process: Path) -> bool:
-    """Whether a process is one of Ray's that has a title, which is written over the environment, or
-    the child of a worker of Ray that has nothing to do."""
+    """Whether a process is the driver, or one of Ray's own, or the child of a worker of Ray that has
+    nothing to do. Ray writes titles over the environment, with the marker in it."""
     parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
     is_idle = Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::IDLE")
-    return is_idle or (process / "cmdline").read_bytes().startswith(b"ray::")
+    command = (process / "cmdline").read_bytes()
+    own = (b"ray::", b"/site-packages/ray/", b"evald.executor.cluster")
+    return is_idle or any(part in command for part in own)
 
 
 @pytest.fixture(scope="session")
