@@ -67,7 +67,7 @@ def described(pid: int) -> str:
 
 
 def kept(process: Path) -> bool:
-    """Whether a process is the driver, or one of Ray's own, or the child of a worker of Ray that has
+    """Whether a process is the driver, one of Ray's own, or the child of a worker of Ray that has
     nothing to do. Ray writes titles over the environment, with the marker in it."""
     parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
     is_idle = Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::IDLE")
