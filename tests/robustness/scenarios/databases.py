@@ -1,0 +1,203 @@
+"""Databases that are locked, full, restarted, or whose server's clock jumps."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy
+
+from tests.robustness.checker import History
+from tests.robustness.clock import Clock
+from tests.robustness.model import Model
+from tests.robustness.scenarios.kills import is_sound
+from tests.robustness.timeline import rescues
+from tests.robustness.world import LEASE, Run, await_that, get, put_rows
+from tests.service import Service
+
+HOUR = 3600
+
+
+def locked(run: Run) -> None:
+    """Has somebody else hold the database for itself."""
+    with under_load(run) as (service, model, rows):
+        seconds = run.of(35, 4)
+        with ThreadPoolExecutor(2) as pool:
+            with held(service):
+                # The first waits in vain, if the lock is held for long; the other is in luck.
+                calls = [pool.submit(run.create, service, model, rows)]
+                time.sleep(seconds - 2)
+                calls.append(pool.submit(run.create, service, model, rows))
+                time.sleep(2)
+                assert service.await_exit(0.01) is None, "the server died of a locked database"
+            answers = [call.result() for call in calls]
+        began = time.monotonic()
+        run.create_all(service, model, 1, rows)
+        took = time.monotonic() - began
+        first = {503, 504} if run.full else {201}
+        run.figure(
+            f"calls while the database is locked for {seconds} s",
+            f"{'503 or 504' if run.full else '201'} after 30 s at most; 201 of one that waits 2 s",
+            f"{answers}",
+            answers[0] in first and answers[1] == 201,
+        )
+        run.figure(
+            f"after the database was locked for {seconds} s",
+            "served again within 10 s",
+            f"{took:.1f} s",
+            in_time=took <= 10,
+        )
+
+
+@contextmanager
+def held(service: Service) -> Iterator[None]:
+    """The database is locked while the block runs."""
+    engine = sqlalchemy.create_engine(service.database, isolation_level="AUTOCOMMIT")
+    sqlite = service.database.startswith("sqlite")
+    with engine.connect() as connection:
+        if sqlite:
+            connection.exec_driver_sql("pragma busy_timeout = 30000")
+        connection.exec_driver_sql("begin immediate" if sqlite else "begin")
+        if not sqlite:
+            connection.exec_driver_sql("lock table job in access exclusive mode")
+        yield
+        connection.exec_driver_sql("rollback")
+    engine.dispose()
+
+
+def disk_full(run: Run) -> None:
+    """Fills the disk that the server's data are on."""
+    place = run.folder / "small"
+    place.mkdir()
+    seconds = run.of(60, 4)
+    promise, goal = f"the disk is full for {seconds} s", "429 or 503, and served again within 10 s"
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(place)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        run.not_tried(promise, goal, "no small disk can be mounted here")
+        return
+    run.resources.callback(subprocess.run, ["umount", "-l", str(place)], check=False)
+    with under_load(run, "small/data") as (service, model, rows):
+        hog = place / "hog"
+        answers = set()
+        with hog.open("wb", buffering=0) as file:
+            began = time.monotonic()
+            while time.monotonic() - began < seconds:
+                fill(file)
+                answers.add(run.create(service, model, rows))
+                time.sleep(0.1)
+        assert service.await_exit(0.01) is None, "the server died of a full disk"
+        hog.unlink()
+        began = time.monotonic()
+        await_that(lambda: run.create(service, model, rows) == 201, 30)
+        took = time.monotonic() - began
+        run.figure(
+            promise,
+            goal,
+            f"{sorted(answers)}, {took:.1f} s",
+            answers <= {201, 429, 503} and is_sound(service),
+            in_time=took <= 10,
+        )
+
+
+def fill(file: Any) -> None:
+    try:
+        while True:
+            file.write(b"\0" * 65536)
+    except OSError:
+        pass
+
+
+def no_folder(run: Run) -> None:
+    """Leaves no place for what jobs write while they run."""
+    with under_load(run) as (service, model, rows):
+        folder, aside = service.data_dir / "runs", service.data_dir / "aside"
+        await_that(folder.exists, 20)
+        folder.rename(aside)
+        folder.write_text("")
+        run.create_all(service, model, 6, rows)
+        time.sleep(run.of(6, 3))
+        folder.unlink()
+        aside.rename(folder)
+
+
+def database_restarted(run: Run) -> None:
+    """Ends PostgreSQL at once, and starts it again."""
+    postgresql = run.postgresql
+    assert postgresql is not None
+    count = run.of(8, 2)
+    with under_load(run) as (service, model, rows):
+        worst = 0.0
+        for _ in range(count):
+            postgresql.restart(1)
+            began = time.monotonic()
+            await_that(lambda: run.create(service, model, rows) == 201, 60)
+            worst = max(worst, time.monotonic() - began)
+            await_that(lambda: model.busy, 20)
+        run.figure(
+            f"PostgreSQL restarts {count} times",
+            "served within 10 s",
+            f"{worst:.1f} s",
+            in_time=worst <= 10,
+        )
+
+
+def clock_jumps(run: Run) -> None:
+    """Puts the server's clock on by an hour, and back by two."""
+    promise, goal = "the clock jumps by an hour, there and back", "0 jobs taken from their attempts"
+    try:
+        clock = Clock(run.folder)
+    except FileNotFoundError:
+        run.not_tried(promise, goal, "there is no C compiler")
+        return
+    rows = run.of(300, 150)
+    service, model = run.service(**clock.settings), run.model(0.1)
+    put_rows(service)
+    run.start(service)
+    run.create_all(service, model, 4, rows)
+    await_that(lambda: model.busy, 20, 0.02)
+    for hours in (1, -1, 0):
+        clock.shift(hours * HOUR)
+        time.sleep(run.of(4, 1) * LEASE)
+        run.create_all(service, model, 1, rows)
+    shown = get(service, "executor")["servers"]
+    run.finish(service, rows=rows)
+    history = History.read(service.database)
+    taken = len(rescues(history)) + sum(job["failures"] for job in history.jobs.values())
+    run.figure(promise, goal, f"{taken}, {len(shown)} server shown", not taken and len(shown) == 1)
+
+
+def endpoint_down(run: Run) -> None:
+    """Takes the model away."""
+    with under_load(run) as (service, model, _):
+        seconds = run.of(60, 3)
+        model.endpoint.__exit__(None, None, None)
+        time.sleep(seconds)
+        model.endpoint.__enter__()
+        took = run.await_end(service)
+        run.figure(
+            f"the model is away for {seconds} s",
+            "all jobs complete",
+            f"{took:.0f} s after it came back",
+        )
+
+
+@contextmanager
+def under_load(run: Run, name: str = "data") -> Iterator[tuple[Service, Model, int]]:
+    """A server with jobs to do, while the block disturbs it; all of them must complete, with the
+    few attempts that a job has by default."""
+    rows = run.of(200, 40)
+    service, model = run.service(name), run.model(0.05)
+    put_rows(service)
+    run.start(service)
+    run.create_all(service, model, run.of(30, 6), rows)
+    await_that(lambda: model.busy, 20, 0.02)
+    yield service, model, rows
+    run.finish(service, rows=rows)
