@@ -24,6 +24,7 @@ class ClientSettings(BaseModel):
     file_roots: tuple[str, ...] = ()
     secret_env: tuple[str, ...] = ("*",)
     response_limit: int = 32 * 2**20
+    local_engine: Literal["auto", "transformers", "vllm"] = "auto"
 
     @property
     def collections(self) -> Path:
@@ -112,6 +113,11 @@ class Settings(BaseSettings):
     )
     gpu_sharing: bool = Field(
         False, description="Whether jobs that say their `gpu_memory` may share GPUs."
+    )
+    local_engine: Literal["auto", "transformers", "vllm"] = Field(
+        "auto",
+        description="What runs models that are checkpoints: `transformers`, `vllm`, or `auto`, "
+        "which is vLLM where it is installed and the job has GPUs.",
     )
     lease_seconds: float = Field(
         30, description="Seconds that an attempt holds its job between two renewals.", gt=0

@@ -52,7 +52,7 @@ class ModelClients:
         self._deadline = deadline
         self._say = say
         self._egress = Egress(settings.egress)
-        self._local = LocalModels(Checkpoints(settings).link, say)
+        self._local = LocalModels(Checkpoints(settings).link, say, settings.local_engine)
         self._limits: dict[str, Concurrency] = {}
 
     def __enter__(self) -> ModelClients:
@@ -129,7 +129,7 @@ class ModelClients:
     def _serve(self, model: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
         """The endpoint of a model that is run here."""
         server = self._local.serve(model["artifact"], kind)
-        name = model.get("name") or model["artifact"]["files_url"]
+        name = server.name or model.get("name") or model["artifact"]["files_url"]
         return {"url": server.url, "model_id": name, "api_key": server.key}
 
     def _limit(self, origin: str, parallelism: int) -> Concurrency:

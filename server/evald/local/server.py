@@ -30,6 +30,8 @@ class Server:
     `ends` are paths and what answers there, which may raise EvaluationError and openai.Refused.
     """
 
+    name: str | None = None
+
     def __init__(self, ends: dict[str, Answer]) -> None:
         self.key = secrets.token_urlsafe(32)
         self._ends = ends
