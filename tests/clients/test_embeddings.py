@@ -46,7 +46,8 @@ def test_a_vector_for_each_text(settings: ClientSettings, end: str) -> None:
         [vectors] = embed(endpoint.root + end, settings)
     [request] = endpoint.requests
     assert request.path == "/v1/embeddings"
-    assert request.body == {"input": TEXTS, "encoding_format": "float", "model": "e"}
+    known = {"input": TEXTS, "encoding_format": "float", "model": "e"}
+    assert request.body == {**known, "truncate": "END"}
     assert request.headers["authorization"] == "Bearer secret-key"
     assert vectors == [one["embedding"] for one in bags_of_words(request.body)["data"]]
     assert vectors[0] == vectors[2] != vectors[1]
@@ -58,19 +59,31 @@ def test_vectors_are_in_the_order_of_the_texts(settings: ClientSettings) -> None
         assert embed(endpoint.url, settings) == [[[0.0], [1.0], [2.0]]]
 
 
-def test_kinds_are_told_to_endpoints_that_know_them(settings: ClientSettings) -> None:
+def extras(endpoint: Endpoint) -> list[tuple[str | None, str | None]]:
+    """What each request said beyond OpenAI's."""
+    bodies = [request.body for request in endpoint.requests]
+    return [(body.get("input_type"), body.get("truncate")) for body in bodies]
+
+
+def test_endpoints_are_told_kinds_and_to_cut_long_texts(settings: ClientSettings) -> None:
     with Endpoint() as endpoint:
         embed(endpoint.url, settings, "query", "passage", None)
-    kinds = [request.body.get("input_type") for request in endpoint.requests]
-    assert kinds == ["query", "passage", None]
+    assert extras(endpoint) == [("query", "END"), ("passage", "END"), (None, "END")]
 
 
-def test_kinds_are_not_told_to_endpoints_that_refuse_them(settings: ClientSettings) -> None:
-    with Endpoint(script=[Answer(400)]) as endpoint:
+def test_what_an_endpoint_refuses_is_not_said_again(settings: ClientSettings) -> None:
+    with Endpoint(script=[Answer(400), Answer(422)]) as endpoint:
         first, second = embed(endpoint.url, settings, "query", "query")
-    kinds = [request.body.get("input_type") for request in endpoint.requests]
-    assert kinds == ["query", None, None]
+    assert extras(endpoint) == [("query", "END"), ("query", None), (None, None), (None, None)]
     assert first == second
+
+
+def test_an_endpoint_may_know_kinds_alone(settings: ClientSettings) -> None:
+    with Endpoint(script=[Answer(400)]) as endpoint:
+        embed(endpoint.url, settings, "query", None, "passage")
+    assert extras(endpoint) == [
+        ("query", "END"), ("query", None), (None, None), ("passage", None),
+    ]  # fmt: skip
 
 
 def test_a_refusal_for_another_reason_is_told_as_it_was(settings: ClientSettings) -> None:

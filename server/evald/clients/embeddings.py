@@ -20,13 +20,15 @@ Vectors = Sequence[Sequence[float]]
 class EmbeddingClient:
     """Asks one endpoint for embeddings, by requests as OpenAI's embeddings take them.
 
-    `input_type`, by which asymmetric models tell queries from passages (NVIDIA's NIM and Cohere
-    know it), is sent until the endpoint refuses it.
+    More is sent until the endpoint refuses it: `input_type`, by which asymmetric models tell
+    queries from passages (NVIDIA's NIM and Cohere know it), and `truncate`, by which a text that is
+    too long for the model loses its end (NIM, which fails else).
+    https://docs.nvidia.com/nim/nemo-retriever/text-embedding/latest/reference.html
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._sends_kind = True
+        self._refused = 0
 
     @property
     def parallelism(self) -> int:
@@ -36,19 +38,20 @@ class EmbeddingClient:
     async def embed(self, texts: Sequence[str], kind: TextKind | None = None) -> Vectors:
         """A vector for each text, in their order, by one request. Raises EvaluationError."""
         request: dict[str, Any] = {"input": list(texts), "encoding_format": "float"}
-        if not kind or not self._sends_kind:
-            return await self._post(request, len(texts))
-        try:
-            return await self._post({**request, "input_type": kind}, len(texts))
-        except EvaluationError as refused:
-            if refused.kind != FailureKind.HTTP:
-                raise
+        known = {"input_type": kind} if kind else {}
+        forms = ({**known, "truncate": "END"}, known, {})
+        first: EvaluationError | None = None
+        for number in range(self._refused, len(forms)):
             try:
-                vectors = await self._post(request, len(texts))
-            except EvaluationError:
-                raise refused from None
-        self._sends_kind = False
-        return vectors
+                vectors = await self._post({**request, **forms[number]}, len(texts))
+            except EvaluationError as e:
+                first = first or e
+                if e.kind != FailureKind.HTTP or not forms[number]:
+                    raise first from None
+            else:
+                self._refused = max(self._refused, number)
+                return vectors
+        raise AssertionError("the last form has nothing to refuse")
 
     async def close(self) -> None:
         """Closes the connections. The client can be used no more."""
