@@ -94,6 +94,7 @@ def test_no_topic_is_no_value(judged: Any) -> None:
     _, result = judged(rows, given, **judge)
     [score] = result["tasks"]["t"]["metrics"]["topic_adherence"]["scores"].values()
     assert (score["value"], score["stats"]["count"], score["stats"]["nan_count"]) == (1.0, 1, 1)
+    assert result["tasks"]["t"]["data"]["failed"] == 1
     assert result["tasks"]["t"]["data"]["errors"] == {"metric": 1}
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evald.clients.model import ModelClients
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.rag import Rag
 from evald.rag.similarity import cosine
-from tests.endpoint import bags_of_words
+from evald.settings import ClientSettings
+from tests.endpoint import Endpoint, Hang, bags_of_words
 
 JUDGE = {"api_endpoint": {"url": "http://judge/v1", "model_id": "judge"}}
 EMBEDDER = {"api_endpoint": {"url": "http://embedder/v1", "model_id": "embedder"}}
@@ -141,6 +145,7 @@ def test_a_judge_that_mumbles_is_no_zero(run: Any, reply: str) -> None:
     score = result["tasks"]["t"]["metrics"]["rag.faithfulness"]["scores"]["faithfulness"]
     stats = score["stats"]
     assert (score["value"], stats["count"], stats["nan_count"]) == (0.5, 1, 1)
+    assert result["tasks"]["t"]["data"]["failed"] == 1
     wrong = next(sample for sample in world.emit.samples if sample.error)
     assert wrong.error["kind"] in ("judge", "metric")
 
@@ -152,6 +157,33 @@ def test_a_judge_that_is_away_fails_the_sample(run: Any) -> None:
     with pytest.raises(EvaluationError, match="503") as caught:
         run([ROW], config("faithfulness"), reply=fails)
     assert caught.value.kind == "server_error"
+
+
+def test_a_judge_that_never_answers_does_not_hold_a_job_up(world_of: Any, tmp_path: Path) -> None:
+    """Each of its questions ends with its time, and other metrics have their values."""
+    given = config("faithfulness", "answer_similarity", judge_timeout=1, judge_max_retries=0)
+    params = given["tasks"]["t"]["params"]
+    with (
+        Endpoint(always=Hang()) as judge,
+        Endpoint() as embedder,
+        ModelClients(ClientSettings(data_dir=tmp_path)) as models,
+    ):
+        for name, url in (("judge_llm", judge.url), ("judge_embeddings", embedder.url)):
+            params[name] = {"api_endpoint": {"url": url, "model_id": "m"}}
+        world = world_of(sets={"rows.jsonl": [ROW] * 3}, model=models)
+        start = time.monotonic()
+        result = world.run({**given, "params": {"parallelism": 3}}, ANSWERED)
+        took = time.monotonic() - start
+    assert len(judge.requests) == 3, "at once, and no more than once"
+    assert 1 <= took < 10
+    task = result["tasks"]["t"]
+    metrics = task["metrics"]
+    missing = metrics["rag.faithfulness"]["scores"]["faithfulness"]
+    assert (missing["value"], missing["stats"]["nan_count"]) == (None, 3)
+    there = metrics["rag.answer_similarity"]["scores"]["answer_similarity"]
+    assert there["stats"]["count"] == 3
+    assert (task["data"]["failed"], task["data"]["errors"]) == (3, {"timeout": 3})
+    assert {sample.error["kind"] for sample in world.emit.samples} == {"timeout"}
 
 
 def test_rows_are_read_before_anything_is_asked(world_of: Any, model_of: Any) -> None:

@@ -21,8 +21,8 @@ from evald.flows.evaluation import Task, evaluate, no_answer
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.judge import FIELD, Judge, JudgeExtra, JudgeParams
+from evald.flows.judged import Judged
 from evald.flows.params import EvaluationParams, TaskParams, cluster_in, limited, parse
-from evald.flows.scoreboard import Scoreboard
 from evald.judging.question import Form, Question
 from evald.suggest import unknown
 
@@ -110,7 +110,7 @@ class Agentic(Flow):
             tasks = []
             for name, task in config["tasks"].items():
                 metric = await make_metric(name, task, context, opened)
-                board = Scoreboard({metric.type: metric})
+                board = Judged({metric.type: metric})
                 rows = partial(context.datasets.rows, dataset)
                 cluster = cluster_in(task, f"tasks.{name}")
                 tasks.append(

@@ -11,12 +11,12 @@ from evald.errors import InvalidArgument
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, FlowContext
 from evald.flows.judge import Judge, JudgeParams
+from evald.flows.judged import Judged
 from evald.flows.params import TaskParams, parse
 from evald.flows.retriever import GENERIC as MEASURES
 from evald.flows.retriever import PREFIX as MEASURE
 from evald.flows.retriever import Wanted as WantedMeasure
 from evald.flows.retriever import measure_of, metrics_of
-from evald.flows.scoreboard import Scoreboard
 from evald.metrics.metric import Metric
 from evald.model import Embedder
 from evald.rag.answering import PROMPT
@@ -106,13 +106,13 @@ class Grading:
         """Fields of a sample that the metrics read."""
         return {field for metric in self.metrics for field in metric.made.needs}
 
-    def scoreboard(self, context: FlowContext, opened: AsyncExitStack) -> Scoreboard:
+    def scoreboard(self, context: FlowContext, opened: AsyncExitStack) -> Judged:
         """Counts the scores of the task, whose models are open for the block."""
         models = Models(self._judge(context, opened), self._embedder(context, opened))
         judged: dict[str, Metric] = {
             f"{NAMESPACE}{m.name}": m.made(models, m.params) for m in self.metrics
         }
-        return Scoreboard({**metrics_of(self.measures), **judged})
+        return Judged({**metrics_of(self.measures), **judged})
 
     def _add(self, name: str, config: Document, field: str) -> None:
         kind = str(config.get("type") or "")
