@@ -90,8 +90,8 @@ ERRORS = {
     "a.4 detail text": "an error is {detail: text}",
     "a.4 detail list": "422 lists loc, msg and type",
     "a.4 exceptions": "the official client's class for each status",
-    "a.4 x-should-retry": "no retry of 409 and 500",
-    "a.4 retries": "the official client does try 429 and 503 again",
+    "a.4 x-should-retry": "no retry of 409 and 5xx, but of a 503 that began nothing",
+    "a.4 retries": "the official client does try 429 and such a 503 again",
     "a.4 duplicate name": "409",
     "a.4 message files_url": "a data set without its files",
     "a.4 message connection": "an endpoint that cannot be reached",
@@ -152,6 +152,18 @@ SCHEMAS = {
     "b.8 numbers": "scores and progress have a point",
 }
 
+MATRIX = {
+    "d custom completion": "model; chat-completion too",
+    "d custom data": "rows and dataset",
+    "d custom prompt-optimization": "model",
+    "d similarity_metrics": "model and cached_outputs",
+    "d harnesses": "LM harness, BigCode, simple-evals, BFCL and safety: model",
+    "d retriever": "retriever, with a reranker or without",
+    "d rag": "rag, from a pipeline or of answers made elsewhere",
+    "d agentic": "cached_outputs and dataset",
+    "d POST live": "rows and dataset",
+}
+
 SEMANTICS = {
     "f ids": "the five prefixes",
     "f names": "unique by namespace and kind",
@@ -199,4 +211,4 @@ RULES = {
     "rule 9": "URLs either way, models as texts, unknown params",
 }
 
-ROWS = {**ENDPOINTS, **LISTS, **ERRORS, **SCHEMAS, **SEMANTICS, **CLIENTS, **RULES}
+ROWS = {**ENDPOINTS, **LISTS, **ERRORS, **SCHEMAS, **MATRIX, **SEMANTICS, **CLIENTS, **RULES}

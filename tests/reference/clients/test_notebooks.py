@@ -7,6 +7,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ import requests
 from nemo_microservices import NeMoMicroservices
 
 from tests.e2e.test_bad_input import check_config
-from tests.e2e.test_rest import chat_config, model_target
+from tests.e2e.test_rest import chat_config, model_target, put
 from tests.endpoint import Endpoint
+from tests.judge import verdict
 from tests.service import Service
 
 HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -98,6 +100,79 @@ def test_three_ways_to_wait(
     answer = requests.get(f"{notebook.url}/jobs/{job['id']}/download-results", headers=HEADERS)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert "results.json" in archive.namelist()
+
+
+@pytest.mark.reference("g notebooks", "g notebooks retriever", "rule 8")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_embedding_notebook(service: Service, ns: str, endpoint: Endpoint) -> None:
+    """The fourth way: the client asks for the status until it is an end, and reads the recall of an
+    embedder from the task."""
+    model = {"api_endpoint": {"url": f"{endpoint.url}/embeddings", "model_id": "words"}}
+    pipeline = {"query_embedding_model": model, "index_embedding_model": model, "top_k": 10}
+    measures = ("recall_5", "ndcg_cut_5")
+    task = {
+        "type": "beir",
+        "dataset": {"files_url": "file://python/", "limit": 60},
+        "metrics": {name: {"type": name} for name in measures},
+    }
+    with NeMoMicroservices(base_url=service.rest) as client:
+        evaluation = client.evaluation
+        evaluation.targets.create(
+            namespace=ns, name="t", type="retriever", retriever={"pipeline": pipeline}
+        )
+        evaluation.configs.create(
+            namespace=ns,
+            name="c",
+            type="retriever",
+            params={"limit_samples": 6},
+            tasks={"scidocs": task},
+        )
+        job = evaluation.jobs.create(namespace=ns, target=f"{ns}/t", config=f"{ns}/c")
+        while (ended := evaluation.jobs.retrieve(job.id)).status not in {"completed", "failed"}:
+            time.sleep(0.02)
+        assert ended.status == "completed"
+        results = evaluation.jobs.results(job.id)
+    together = results.groups["evaluation"].metrics["evaluation"].scores
+    for name in measures:
+        own = results.tasks["scidocs"].metrics[f"retriever.{name}"].scores[name]
+        assert 0.0 < own.value <= 1.0
+        assert own.stats.count == 6
+        assert together[name].value == own.value
+
+
+@pytest.mark.reference("rule 8")
+def test_scores_of_rag_are_in_both_places(
+    service: Service, notebook: Notebook, ns: str, tmp_path: Path
+) -> None:
+    row = {
+        "question": "Where?",
+        "contexts": ["In Paris."],
+        "answer": "Paris.",
+        "ground_truth": "Paris",
+    }
+    path = tmp_path / "rag.jsonl"
+    path.write_text(json.dumps(row))
+    outputs = {"files_url": put(service, f"{ns}/answers", path)}
+    measures = ("faithfulness", "answer_similarity")
+    with Endpoint(reply=verdict) as judge:
+        model = {"api_endpoint": {"url": judge.url, "model_id": "judge"}}
+        task = {
+            "type": "ragas",
+            "params": {"judge_llm": model, "judge_embeddings": model},
+            "metrics": {name: {"type": name} for name in measures},
+        }
+        target = {"type": "rag", "rag": {"cached_outputs": outputs}}
+        config = {"type": "rag", "tasks": {"qa": task}}
+        job = notebook.post("/jobs", {"target": target, "config": config})
+        assert end_to_end(notebook, job["id"]) == "completed"
+    results = notebook.get(f"/jobs/{job['id']}/results")
+    together = results["groups"]["evaluation"]["metrics"]["evaluation"]["scores"]
+    assert together.keys() == set(measures)
+    for name in measures:
+        own = results["tasks"]["qa"]["metrics"][f"rag.{name}"]["scores"][name]
+        assert own["stats"]["count"] == 1
+        assert together[name]["value"] == own["value"]
+    assert together["faithfulness"]["value"] == 1.0
 
 
 @pytest.mark.reference("g notebooks", "f inline")
