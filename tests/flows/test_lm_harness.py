@@ -365,6 +365,33 @@ def by_ifeval(url: str, rows: Any) -> dict[str, Any]:
     return by_lm_eval("ifeval", model, rows, apply_chat_template=True)
 
 
+def test_wikilingua(harness: Any) -> None:
+    """Which lm-eval does not have: the prompt and the scores of nvidia-lm-eval."""
+    rows = [
+        {"source": "Boil the water. Add salt.", "target": "Boil the water, and add a salt!"},
+        {"source": "Fold the paper.", "target": "Fold it once."},
+    ]
+    replies = {"Boil": " boil water and add salt", "Fold": " Fold it twice."}
+
+    def reply(request: Mapping[str, Any]) -> str:
+        return next(text for word, text in replies.items() if word in str(request["messages"]))
+
+    world = harness([])
+    world.sets = {f"own/{code}": rows for code in ("en", "de")}
+    with Endpoint(reply=reply) as endpoint:
+        asked = config("wikilingua_english", num_fewshot=0)
+        result = world.run(asked, target(endpoint.url))["tasks"]["wikilingua_english"]
+        [first] = [r.body for r in endpoint.requests if "Boil" in str(r.body)]
+    assert first["messages"][-1]["content"] == "Article: Boil the water. Add salt.\nSummary:"
+    assert first["stop"] == ["\n", "\n\n"]
+    values = {name: metric["scores"][name]["value"] for name, metric in result["metrics"].items()}
+    # Of the second, two words of three and one pair of two are the same; of the first, all.
+    assert values == pytest.approx({"rouge1": 5 / 6, "rouge2": 3 / 4, "rougeL": 5 / 6})
+    known = names.index()
+    assert len(known.tags["wikilingua"]) == 18
+    assert registry.flows()["wikilingua"] is registry.flows()["gsm8k"]
+
+
 def test_names_are_lm_evals() -> None:
     """Of a part of its tasks, for to read them all takes it ten seconds."""
     folders = [f"{names.root()}/{part}" for part in ("gpqa", "mmlu", "scrolls", "leaderboard")]

@@ -33,8 +33,8 @@ ALIASES = {
 }
 """Names of the reference that lm-eval does not have, or has for something else."""
 
-COMMON = ("bbh", "gsm8k", "ifeval", "mmlu")
-"""Names of the reference that lm-eval has."""
+COMMON = ("bbh", "gsm8k", "ifeval", "mmlu", "wikilingua")
+"""Names of the reference that lm-eval has, or that are added to it."""
 
 WRITTEN = {"mmlu": "mmlu_generative", "arc_challenge": "arc_challenge_chat"}
 """Tasks that chats can do, for those that need log probabilities."""

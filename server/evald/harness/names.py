@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+ADDED = str(Path(__file__).with_name("tasks"))
+"""The folder of tasks that the reference names and lm-eval does not have."""
+
 INSTALL = "lm-eval is not installed: pip install 'evald[harness]'"
 
 KEYS = re.compile(
@@ -89,17 +92,13 @@ def root() -> str | None:
 
 @cache
 def index() -> Index:
-    """What the installed lm-eval knows; empty when there is none. Paths are plain texts here: there
-    are fourteen thousand, and of two tasks with one name the first path counts."""
+    """What the installed lm-eval knows, and what is ADDED to it; empty when there is none. Paths
+    are plain texts here: there are fourteen thousand. Of two tasks with one name the first path
+    counts, lm-eval's before ours."""
     found = Index()
     texts: dict[str, dict[str, list[str]]] = {}
-    paths = [
-        f"{folder}/{name}"
-        for folder, _, files in os.walk(root() or os.devnull)
-        for name in files
-        if name.endswith(".yaml")
-    ]
-    for path in sorted(paths):
+    top = root()
+    for path in [*tasks_below(top), *tasks_below(ADDED)] if top else ():
         said = read(path, texts)
         if "group" in said and "class" not in said:
             for name in said["group"][:1]:
@@ -115,6 +114,16 @@ def index() -> Index:
                 for tag in said.get("tag", ()):
                     found.tags.setdefault(tag, []).append(name)
     return found
+
+
+def tasks_below(top: str) -> list[str]:
+    """Files of tasks in a folder, in order."""
+    return sorted(
+        f"{folder}/{name}"
+        for folder, _, files in os.walk(top)
+        for name in files
+        if name.endswith(".yaml")
+    )
 
 
 def read(path: str, texts: dict[str, dict[str, list[str]]]) -> dict[str, list[str]]:
