@@ -21,6 +21,10 @@ from tests.service import Service
 pytestmark = pytest.mark.xdist_group("lm-eval")
 
 COUNT = 60
+
+TRIES = 5
+"""Jobs of which one at least has to start in under a second: a machine may be busy for a while."""
+
 KEY = "sesame-open-4711"
 
 
@@ -75,12 +79,15 @@ def test_a_benchmark_survives_its_process(tmp_path: Path) -> None:
         assert ended["status_details"]["task_status"] == {"sums": "completed"}
 
         endpoint.latency = 0.0
-        begun = len(endpoint.requests)
-        created = time.monotonic()
-        second = f"/jobs/{rest('POST', '/jobs', 201, json=body)['id']}"
-        until(lambda: len(endpoint.requests) > begun)
-        print(f"the second job asked after {time.monotonic() - created:.2f} s")  # noqa: T201
-        until(lambda: rest("GET", second)["status"] == "completed")
+        starts = []
+        while min(starts, default=1.0) >= 1.0:
+            assert len(starts) < TRIES, f"warm children took {starts} seconds to ask"
+            begun = len(endpoint.requests)
+            created = time.monotonic()
+            second = f"/jobs/{rest('POST', '/jobs', 201, json=body)['id']}"
+            until(lambda begun=begun: len(endpoint.requests) > begun)
+            starts.append(time.monotonic() - created)
+            until(lambda job=second: rest("GET", job)["status"] == "completed")
         again = rest("GET", f"{second}/results")["tasks"]["sums"]["metrics"]
         assert again.keys() == scores.keys()
     assert all(
