@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
+from threading import Barrier
 from typing import Any
+
+import pytest
 
 from evald.domain import ids
 from evald.domain.documents import Maker
 from evald.errors import Conflict, NotFound
 from evald.store.store import Store
+from tests.store.conftest import fresh, opened
 
 AT_ONCE = 6
 ROUNDS = 10
@@ -30,11 +35,11 @@ def all_at_once(calls: Iterable[Callable[[], Any]]) -> list[Any]:
         return [call.result() for call in started]
 
 
-def job(store: Store) -> str:
+def job(store: Store, namespace: str = "default") -> str:
     maker = Maker()
     target = maker.entity({"type": "rows", "rows": [{"a": 1}]}, ids.TARGET)
     config = maker.entity({"type": "custom"}, ids.CONFIG)
-    made = {"id": ids.new_id(ids.JOB), "namespace": "default", "target": target, "config": config}
+    made = {"id": ids.new_id(ids.JOB), "namespace": namespace, "target": target, "config": config}
     return str(store.jobs.add(made)["id"])
 
 
@@ -73,3 +78,29 @@ def test_results_move_past_one_another(store: Store) -> None:
     assert len(homes) == len(results)
     for job_id in jobs:
         assert store.jobs.get(job_id).get("result") == homes.get(job_id)
+
+
+def test_two_servers_claim_a_namespaces_last_slots(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    cap = 2
+    ready = Barrier(AT_ONCE)
+
+    def claim(server: int, job_id: str) -> bool:
+        ready.wait(timeout=30)
+        claimed = servers[server].queue.claim(
+            job_id, f"w{server}", devices=[], lease_seconds=30, files_url="x"
+        )
+        return claimed is not None
+
+    with fresh("postgresql", request, tmp_path) as settings:
+        capped = settings.model_copy(update={"namespace_slots": cap})
+        with opened(capped) as one, opened(capped) as other:
+            servers = [one, other]
+            for number in range(ROUNDS):
+                jobs = [job(one, f"ns{number}") for _ in range(AT_ONCE)]
+                claims = all_at_once(
+                    lambda n=n, job_id=job_id: claim(n % 2, job_id) for n, job_id in enumerate(jobs)
+                )
+                assert sum(claims) == cap
+                assert other.queue.running()[f"ns{number}"] == cap
