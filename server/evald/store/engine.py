@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class epoch(FunctionElement[float]):
-    """Seconds since 1970 by the database's own clock, which judges leases."""
+    """Seconds since 1970 by the clock that judges leases and waits: on PostgreSQL the database's
+    own, which all servers share; on SQLite, which has one server, that server's steady clock."""
+
+    type = Double()
+    inherit_cache = True
+
+
+class wall(FunctionElement[float]):
+    """Seconds since 1970 by the database's wall clock, for what users read."""
 
     type = Double()
     inherit_cache = True
@@ -52,12 +61,25 @@ class epoch(FunctionElement[float]):
 
 @compiles(epoch, "sqlite")
 def _epoch_sqlite(element: epoch, compiler: Any, **kw: Any) -> str:
+    return "(select steady_epoch())"  # a query of its own is asked once, not for each row
+
+
+@compiles(wall, "sqlite")
+def _wall_sqlite(element: wall, compiler: Any, **kw: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
 @compiles(epoch, "postgresql")
-def _epoch_postgresql(element: epoch, compiler: Any, **kw: Any) -> str:
+@compiles(wall, "postgresql")
+def _now_postgresql(element: epoch | wall, compiler: Any, **kw: Any) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
+
+
+def steady_clock() -> Callable[[], float]:
+    """A clock of seconds since 1970 that is right now, and then goes on at an even pace whatever
+    becomes of the machine's wall clock."""
+    start = time.time() - time.monotonic()
+    return lambda: start + time.monotonic()
 
 
 class Database:
@@ -99,7 +121,8 @@ class Database:
             options["pool_pre_ping"] = True
         self.engine: Engine = create_engine(parsed, **options)
         if self.is_sqlite:
-            event.listen(self.engine, "connect", _configure_sqlite)
+            clock = steady_clock()
+            event.listen(self.engine, "connect", lambda made, _: _configure_sqlite(made, clock))
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writing = self.engine.execution_options(write=True)
         self._write_lock = Lock()
@@ -176,7 +199,7 @@ def _told() -> Iterator[None]:
         raise
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(connection: Any, clock: Callable[[], float]) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late
     for pragma in (
         "journal_mode=WAL",
@@ -188,6 +211,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
     # its own `lower` knows ASCII only
     connection.create_function("unicode_lower", 1, lambda t: t and t.lower(), deterministic=True)
+    connection.create_function("steady_epoch", 0, clock)
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from evald.domain.devices import Device, Need
 from evald.domain.fleet import Queued, Running, Server, Snapshot
 from evald.domain.states import HELD, WAITING
-from evald.store.engine import Database, epoch
+from evald.store.engine import Database, epoch, wall
 from evald.store.queue import IN_TURN
 from evald.store.tables import JobRow, ServerRow
 
@@ -28,9 +28,9 @@ class FleetStore:
     def renew(self, server: Server, *, seconds: float) -> None:
         """Says that a server is alive, for so long, and forgets those that are dead."""
         with self._database.write() as session:
-            moment = session.scalar(select(epoch())) or 0.0
+            moment, seen_at = session.execute(select(epoch(), wall())).one()
             session.execute(delete(ServerRow).where(col(ServerRow.seen_until) < moment))
-            session.merge(_row(server, moment, moment + seconds))
+            session.merge(_row(server, seen_at, moment + seconds))
 
     def leave(self, server_id: str) -> None:
         """Says that a server has ended."""

@@ -28,6 +28,9 @@ SLOT_LOCK = 5170134
 RETRY_SECONDS = 2.0
 """Wait before the second attempt; doubled for each further one."""
 
+LONGEST_WAIT = 360.0
+"""What no wait before an attempt is longer than."""
+
 IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
 """Whose turn it is: those of a higher priority first, then the oldest."""
 
@@ -204,7 +207,8 @@ class Queue:
         """Takes jobs whose lease ran out from their workers; with `worker`, all that this one held
         (it has just started, so what it held it lost), and those may run again at once.
 
-        Answers their ids.
+        Then also no job waits longer than an attempt ever makes one wait, as it could if the clock
+        was ahead in this server's former life. Answers the ids of the jobs that were taken.
         """
         expired = col(JobRow.lease_until) < epoch()
         condition = expired if worker is None else or_(expired, col(JobRow.worker) == worker)
@@ -220,6 +224,10 @@ class Queue:
                 own = worker is not None and row.worker == worker
                 self._put_back(session, row, counted=True, error=error)
                 row.not_before = 0.0 if own else row.not_before
+            if worker is not None:
+                latest = epoch() + LONGEST_WAIT
+                waits = (col(JobRow.status).in_(WAITING), col(JobRow.not_before) > latest)
+                session.execute(update(JobRow).where(*waits).values(not_before=latest))
             return [row.id for row in rows]
 
     def _put_back(
@@ -238,7 +246,8 @@ class Queue:
         else:
             row.not_before = 0.0
             if counted:
-                wait = RETRY_SECONDS * 2 ** (row.failures - 1)
+                doubled = RETRY_SECONDS * 2 ** min(row.failures - 1, 20)
+                wait = min(doubled, LONGEST_WAIT)
                 row.not_before = session.scalar(select(epoch() + wait)) or 0.0
             enter(session, row, JobStatus.PENDING)
         return JobStatus(row.status)
