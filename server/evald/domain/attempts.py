@@ -72,7 +72,8 @@ class JobQueue(Protocol):
     """The jobs that wait or run."""
 
     def waiting(self) -> list[Waiting]:
-        """Jobs that may start now: those of a higher priority first, then the oldest."""
+        """Jobs that may start now: those of a higher priority first, then the oldest. Of a long
+        queue the first of each namespace and need, so that no kind of job hides another."""
 
     def running(self) -> dict[str, int]:
         """How many jobs of each namespace run, on any worker."""

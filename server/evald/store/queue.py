@@ -31,6 +31,15 @@ RETRY_SECONDS = 2.0
 LONGEST_WAIT = 360.0
 """What no wait before an attempt is longer than."""
 
+VIEW = 5000
+"""Waiting jobs that are looked at when it is asked whose turn it is."""
+
+VIEW_OF_KIND = 100
+"""Those of one kind. When one of them cannot start, those behind it cannot either."""
+
+KIND = (JobRow.status, JobRow.namespace, JobRow.gpus, JobRow.gpu_memory)
+"""What decides, besides their turn, which jobs may start."""
+
 IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
 """Whose turn it is: those of a higher priority first, then the oldest."""
 
@@ -44,19 +53,26 @@ class Queue:
         self._max_attempts = max_attempts
         self._namespace_slots = namespace_slots
 
-    def waiting(self, limit: int = 1000) -> list[Waiting]:
-        """Jobs that may start now: those of a higher priority first, then the oldest."""
+    def waiting(self, *, view: int = VIEW, of_kind: int = VIEW_OF_KIND) -> list[Waiting]:
+        """Jobs that may start now: those of a higher priority first, then the oldest.
+
+        Of a long queue these are the first of each kind, so that no number of jobs that wait for
+        their namespace's cap or for GPUs hides one that could start.
+        """
+        place = func.row_number().over(partition_by=KIND, order_by=IN_TURN).label("place")
+        columns = (*KIND, JobRow.id, JobRow.priority, JobRow.created_at)
+        may_start = (col(JobRow.status).in_(WAITING), col(JobRow.not_before) <= epoch())
+        job = select(*columns, place).where(*may_start).subquery().c
+        order = (job.place, job.priority.desc(), job.created_at, job.id)
         with self._database.read() as session:
             rows = session.execute(
-                select(JobRow.id, JobRow.status, JobRow.gpus, JobRow.gpu_memory, JobRow.namespace)
-                .where(col(JobRow.status).in_(WAITING), col(JobRow.not_before) <= epoch())
-                .order_by(*IN_TURN)
-                .limit(limit)
-            )
-            return [
-                Waiting(job_id, status, Need(gpus, memory), namespace)
-                for job_id, status, gpus, memory, namespace in rows
-            ]
+                select(job).where(job.place <= of_kind).order_by(*order).limit(view)
+            ).all()
+        rows = sorted(rows, key=lambda row: (-row.priority, row.created_at, row.id))
+        return [
+            Waiting(row.id, row.status, Need(row.gpus, row.gpu_memory), row.namespace)
+            for row in rows
+        ]
 
     def running(self) -> dict[str, int]:
         """How many jobs of each namespace run, on any worker."""
