@@ -118,7 +118,10 @@ def evaluate(rest: Rest, job: dict[str, Any]) -> list[dict[str, Any]]:
     job_id = rest("POST", "/jobs", job)["id"]
     say(f"POST /jobs: {job_id}")
     rest.finish(job_id)
-    show_scores(rest("GET", f"/jobs/{job_id}/results")["tasks"]["docs"])
+    task = rest("GET", f"/jobs/{job_id}/results")["tasks"]["docs"]
+    show_scores(task)
+    if failed := task.get("data", {}).get("failed"):
+        say(f"failed: {failed} (each score is the mean over the samples that have one)")
     samples: list[dict[str, Any]] = rest("GET", f"/jobs/{job_id}/samples")["data"]
     return samples
 
@@ -134,7 +137,10 @@ def show_samples(samples: list[dict[str, Any]]) -> None:
             ("found", next(iter(answer.get("contexts", ())), "")),
             ("answer", answer.get("output_text", "")),
             ("scores", ", ".join(f"{k} {v:.3f}" for k, v in scores.items() if v is not None)),
+            ("failed", (one.get("error") or {}).get("message", "")),
         ):
+            if title == "failed" and not text:
+                continue
             flat = textwrap.shorten(text, 240, placeholder=" ...")
             say(textwrap.fill(flat, 96, initial_indent=f"{title:<11}", subsequent_indent=" " * 14))
 
