@@ -21,6 +21,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
+SMALL = {"inference_params": {"max_tokens": 96, "request_timeout": 60}}
+"""What the small model is told when it judges. Its verdicts are worth nothing; their form is that
+of any other's."""
+
 BOOKED = {
     "user_input": [
         {"role": "user", "content": "Book a table for two."},
@@ -94,6 +98,43 @@ def rag(judge: Any, embedder: Any) -> dict[str, Any]:
     metrics = {name: {"type": name} for name in METRICS}
     tasks = {"qa": {"type": "ragas", "params": params, "metrics": metrics}}
     return {"type": "rag", "params": {"max_tokens": 24, "temperature": 0}, "tasks": tasks}
+
+
+def check_form(done: Evaluated, task: str, names: set[str], samples: int) -> None:
+    """Scores are numbers from 0 to 1 or missing, and what is missing is told of."""
+    missing = 0
+    found = {n: s for m in done.tasks[task]["metrics"].values() for n, s in m["scores"].items()}
+    assert found.keys() == names
+    for score in found.values():
+        stats = score["stats"]
+        assert stats["count"] + stats.get("nan_count", 0) == samples
+        missing += stats.get("nan_count", 0)
+        assert score["value"] is None if not stats["count"] else 0 <= score["value"] <= 1
+    wrong = [one["error"]["kind"] for one in done.samples if one.get("error")]
+    assert set(wrong) <= {"judge", "metric"}
+    assert bool(wrong) == bool(missing)
+    assert done.tasks[task].get("data", {}).get("failed", 0) == len(wrong)
+
+
+def test_a_real_judge_of_rag(
+    evaluate: Evaluate, model: Any, embedder: Any, written: Callable[[str, Any], str]
+) -> None:
+    target = {"type": "rag", "rag": {"cached_outputs": {"files_url": written("rag", PARIS)}}}
+    names = {"answer_similarity", "answer_relevancy", "response_groundedness", "faithfulness"}
+    config = rag({**model, "prompt": SMALL}, embedder)
+    config["tasks"]["qa"]["metrics"] = {name: {"type": name} for name in names}
+    check_form(evaluate(target, config), "qa", names, 1)
+
+
+def test_a_real_judge_of_an_agent(
+    evaluate: Evaluate, model: Any, written: Callable[[str, Any], str]
+) -> None:
+    """Its endpoint gives answers in the form of the schema, so that there is a rating."""
+    judge = {"model": {**model, "prompt": SMALL}}
+    task = {"type": "answer_accuracy", "params": {"judge": judge}}
+    target = {"type": "dataset", "dataset": {"files_url": written("agents", BOOKED)}}
+    done = evaluate(target, {"type": "agentic", "tasks": {"answers": task}})
+    check_form(done, "answers", {"answer_accuracy"}, 1)
 
 
 def near(one: str, other: str) -> float:
