@@ -37,6 +37,7 @@ from evald.executor.driver import Driver
 from evald.executor.executor import Executor
 from evald.executor.files import JobFiles
 from evald.executor.gpus import Gpus
+from evald.executor.limits import Limits
 from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
@@ -180,7 +181,9 @@ class App:
 def gpus_and_backend(settings: Settings) -> tuple[Gpus, Backend]:
     """The GPUs to lease, and what runs attempts on them. Raises Unavailable or InvalidArgument."""
     if settings.executor == "local":
-        return Gpus(settings.gpus, sharing=settings.gpu_sharing), LocalBackend(settings)
+        limits = Limits.here(settings.job_memory, settings.job_processes, settings.job_output)
+        gpus = Gpus(settings.gpus, sharing=settings.gpu_sharing)
+        return gpus, LocalBackend(limits, warm=settings.warm_children)
     if settings.ray_address is None:
         gpus = Gpus(settings.gpus)
         return gpus, RayBackend(settings, Driver(settings, gpus.devices))

@@ -18,6 +18,7 @@ from evald.executor import events
 from evald.executor.backend import JobSpec
 from evald.executor.driver import Driver
 from evald.executor.gpus import Gpus
+from evald.executor.limits import Limits
 from evald.executor.local import LocalBackend
 from evald.executor.ray import RayBackend
 from evald.settings import Settings
@@ -136,7 +137,8 @@ def backends(kind: str, mark: Mark, request: pytest.FixtureRequest) -> Iterator[
         # Of the workers of Ray, which outlive a test, each keeps a child too.
         settings = Settings(**{"warm_children": int(kind == "ray"), **given})
         if kind == "local":
-            started.append(LocalBackend(settings))
+            limits = Limits.here(settings.job_memory, settings.job_processes, settings.job_output)
+            started.append(LocalBackend(limits, warm=settings.warm_children))
         else:
             started.append(RayBackend(settings, Shared(request.getfixturevalue("driver"))))
         return started[-1]

@@ -16,10 +16,10 @@ import pytest
 from evald.executor import run
 from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.events import Done, Event, Log, Samples
+from evald.executor.limits import Limits
 from evald.executor.local import LocalBackend
 from evald.executor.ray import RayRun
 from evald.executor.run import LocalRun
-from evald.settings import Settings
 from tests.executor.conftest import AnyBackend
 
 MakeSpec = Callable[..., JobSpec]
@@ -235,11 +235,12 @@ def test_close_ends_what_runs(
 SERVER = """
 import sys
 from evald.executor.backend import JobSpec
+from evald.executor.limits import Limits
 from evald.executor.local import LocalBackend
 from evald.settings import Settings
 
-settings = Settings(warm_children=1)
-backend = LocalBackend(settings)
+settings = Settings()
+backend = LocalBackend(Limits.here(0, 1024, 2**20), warm=1)
 config = {"type": "trial", "do": sys.argv[1]}
 attempt = backend.start(JobSpec("eval-trial", 1, config, {}, settings.clients))
 print(attempt.pid, next(attempt.events()).message, flush=True)
@@ -260,5 +261,5 @@ def test_children_do_not_outlive_a_killed_server(do: str, mark: Any, until: Unti
     # What has left the group of its child is out of the lifeline's reach.
     strays = set(pids[-2:]) if do == "offspring" else set()
     until(lambda: not mark.pids() - strays)
-    LocalBackend(Settings(warm_children=0)).close()  # as the next server does
+    LocalBackend(Limits.here(0, 1024, 2**20), warm=0).close()  # as the next server does
     until(lambda: not mark.pids())

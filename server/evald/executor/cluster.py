@@ -27,13 +27,14 @@ import ray
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from evald import __version__
 from evald.errors import EvaldError
+from evald.executor import node
 from evald.executor.backend import ChildDied, JobSpec, Run
 from evald.executor.gathered import Gathered
+from evald.executor.limits import Limits
 from evald.executor.local import LocalBackend
-from evald.executor.ray import NOTE, Terms
-from evald.settings import Settings
+from evald.executor.notes import Died, Placed
+from evald.executor.ray import Terms
 
 STORE_BYTES = 128 * 2**20
 """Memory of the object store of a Ray that is started here: only large events pass through it."""
@@ -97,41 +98,17 @@ def attempt(stops: Any, key: str, terms: Terms, spec: bytes, kept: bytes | None)
         devices = tuple(ray.get_runtime_context().get_accelerator_ids().get("GPU", ()))
         try:
             asked = JobSpec.decode(spec)
-            check_node(terms, asked)
+            node.check(terms.version, asked)
             own = asked.folder if asked.folder and asked.folder.is_dir() else Path(folder)
             with backend_for(terms, devices) as backend:
                 run = backend.start(replace(asked, devices=devices, kept=path, folder=own))
                 stop_when_told(run, stops.wait.remote(key))
-                yield placed(run.pid)
+                yield Placed(ray.util.get_node_ip_address(), run.pid).encode()
                 yield from Gathered(run)
         except ChildDied as e:
-            yield died(e.kind, str(e))
+            yield Died(e.kind, str(e)).encode()
         except EvaldError as e:
-            yield died("node", e.message)
-
-
-def check_node(terms: Terms, spec: JobSpec) -> None:
-    """Raises ChildDied when this node is not fit for an attempt."""
-    if terms.version != __version__:
-        raise ChildDied(
-            "node",
-            f"the Ray node {socket.gethostname()} has evald {__version__}, the server "
-            f"{terms.version}; install the same one on all nodes",
-        )
-    if not spec.clients.data_dir.is_dir() and embedded(spec):
-        raise ChildDied(
-            "node",
-            f"the Ray node {socket.gethostname()} has no {spec.clients.data_dir}, where the data "
-            "sets are: mount the server's EVALD_DATA_DIR on all nodes, or keep data sets in a data "
-            "store (EVALD_DATA_STORE_URL), in s3:// or on the web",
-        )
-
-
-def embedded(spec: JobSpec) -> bool:
-    """Whether a spec names data sets of the embedded store."""
-    if spec.clients.data_store_url:
-        return False
-    return '"hf://' in json.dumps([spec.config, spec.target], default=dict)
+            yield Died("node", e.message).encode()
 
 
 @contextmanager
@@ -150,10 +127,7 @@ def backend_for(terms: Terms, devices: tuple[str, ...]) -> Iterator[LocalBackend
 
 
 def make_backend(memory: int, processes: int, output: int) -> LocalBackend:
-    settings = Settings(
-        warm_children=0, job_memory=memory, job_processes=processes, job_output=output
-    )
-    return LocalBackend(settings)
+    return LocalBackend(Limits.here(memory, processes, output), warm=0)
 
 
 kept_backend = cache(make_backend)
@@ -168,20 +142,6 @@ def stop_when_told(run: Run, grace: Any) -> None:
                 run.stop(seconds)
 
     grace.future().add_done_callback(on_answer)
-
-
-def placed(pid: int) -> bytes:
-    """The line that says where an attempt runs. No event begins like it."""
-    return note({"node": ray.util.get_node_ip_address(), "pid": pid})
-
-
-def died(kind: str, message: str) -> bytes:
-    """The line that says how an attempt died."""
-    return note({"kind": kind, "message": message})
-
-
-def note(said: dict[str, Any]) -> bytes:
-    return NOTE + json.dumps(said).encode() + b"\n"
 
 
 class Carrier:
@@ -221,7 +181,8 @@ class Carrier:
                 with suppress(OSError):  # it is told to end when nobody listens
                     self._link.sendall(said)
         except RayError as e:
-            self._link.sendall(died("stopped" if self._stopped else "lost", reason(e)))
+            kind = "stopped" if self._stopped else "lost"
+            self._link.sendall(Died(kind, reason(e)).encode())
         finally:
             self._placed.set()
             self._ended.set()
@@ -273,14 +234,14 @@ def connect(address: str | None, cpus: int, gpus: int, folder: str) -> dict[str,
 
 def serve(control: socket.socket) -> None:
     """Carries the attempts whose sockets come through `control`, until that ends."""
-    node = ray.get_runtime_context().get_node_id()
-    Thread(target=end_with, args=[node], daemon=True).start()
+    here = ray.get_runtime_context().get_node_id()
+    Thread(target=end_with, args=[here], daemon=True).start()
     actor = ray.remote(Stops).options(
         num_cpus=0,
         max_concurrency=WAITING,
         max_restarts=-1,
         max_task_retries=-1,
-        scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True),
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=True),
     )
     stops = actor.remote()
     carriers: list[Thread] = []
@@ -295,10 +256,10 @@ def serve(control: socket.socket) -> None:
         thread.join(max(0.0, ends - time.monotonic()))
 
 
-def end_with(node: str) -> None:
+def end_with(node_id: str) -> None:
     """Ends this process when its node is no part of the cluster any more: it would be of no use.
     Ray does so itself when the head is lost."""
-    while all(n["Alive"] for n in ray.nodes() if n["NodeID"] == node):
+    while all(n["Alive"] for n in ray.nodes() if n["NodeID"] == node_id):
         time.sleep(LOOK_SECONDS)
     os._exit(1)
 

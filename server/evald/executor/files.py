@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evald.domain.states import FINAL
-from evald.errors import Conflict
+from evald.errors import Conflict, NotFound
 from evald.executor.output import LOG_PATH
 
 
@@ -51,14 +51,23 @@ class JobFiles:
         status = self._jobs.status(job_id)["status"]
         if status not in FINAL:
             raise Conflict(f"job {job_id!r} is {status}; its files are there once it has ended")
-        return self._archives.zip_stream(job_id)
+        try:
+            return self._archives.zip_stream(job_id)
+        except NotFound:
+            if not self._log(job_id).exists():
+                raise
+            # Its last server died while it ran, so nobody has published its files.
+            return self._zipped(self._runs / job_id, [LOG_PATH])
 
     def logs(self, job_id: str) -> Iterator[bytes]:
         """The logs of a job so far, as a ZIP. Raises NotFound."""
         self._jobs.status(job_id)
-        if (self._runs / job_id / LOG_PATH).exists():
+        if self._log(job_id).exists():
             return self._zipped(self._runs / job_id, [LOG_PATH])
         return self._archives.zip_stream(job_id, "logs")
+
+    def _log(self, job_id: str) -> Path:
+        return self._runs / job_id / LOG_PATH
 
     def delete(self, job_id: str) -> None:
         """Deletes all files of a job."""

@@ -23,6 +23,11 @@ class Limits:
     processes: int
     output: int
 
+    @classmethod
+    def here(cls, memory: int, processes: int, output: int) -> Limits:
+        """For jobs on this machine; a `memory` of 0 is SHARE of what it has."""
+        return cls(memory or int(machine_memory() * SHARE), processes, output)
+
     def exceeded(self, pid: int) -> tuple[str, str] | None:
         """The kind of the limit that a process and its descendants exceed, and a message; None when
         they exceed none, or where there is no /proc to tell."""

@@ -11,10 +11,9 @@ import structlog
 from evald.errors import Unavailable
 from evald.executor import marker
 from evald.executor.backend import JobSpec
-from evald.executor.limits import SHARE, Limits, machine_memory
+from evald.executor.limits import Limits
 from evald.executor.process import ChildProcess
 from evald.executor.run import LocalRun
-from evald.settings import Settings
 
 log = structlog.get_logger()
 
@@ -42,14 +41,11 @@ class LocalBackend:
     While it waits it imports what flows of the last few config types need.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, limits: Limits, *, warm: int) -> None:
+        """`warm` is how many children are kept ready."""
         marker.kill_orphans()
-        self._warm = settings.warm_children
-        self._limits = Limits(
-            memory=settings.job_memory or int(machine_memory() * SHARE),
-            processes=settings.job_processes,
-            output=settings.job_output,
-        )
+        self._warm = warm
+        self._limits = limits
         self._idle: list[ChildProcess] = []
         self._busy: set[ChildProcess] = set()
         self._ending: dict[ChildProcess, float] = {}

@@ -15,8 +15,10 @@ from typing import Protocol
 import structlog
 
 from evald import __version__
+from evald.executor import notes
 from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.events import Done, Event, Failed, decode
+from evald.executor.notes import Died, Placed
 from evald.executor.run import LOOK_SECONDS, READ_BYTES, Lines
 from evald.settings import Settings
 
@@ -24,10 +26,6 @@ log = structlog.get_logger()
 
 END_SECONDS = 30
 """How long is waited for the end of an attempt that nobody listens to any more."""
-
-
-NOTE = b"!"
-"""How lines begin that are about an attempt, and not its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ class RayRun:
         """Of its child, on its node; waits until Ray has placed it. Raises ChildDied."""
         while self._pid is None:
             for line in self._incoming:
-                self._note(line)
+                self._take(notes.read(line))
                 break
             else:
                 raise self._lost()
@@ -132,8 +130,8 @@ class RayRun:
         self._heard = True
         try:
             for line in self._incoming:
-                if line.startswith(NOTE):
-                    self._note(line)
+                if note := notes.read(line):
+                    self._take(note)
                     continue
                 said = event_of(line)
                 last = isinstance(said, Done | Failed)
@@ -214,13 +212,14 @@ class RayRun:
                 self._unsent = memoryview(b"")  # the end of its events will tell why
             return False
 
-    def _note(self, line: bytes) -> None:
-        """Takes note of where the attempt runs. Raises ChildDied when it says how it died."""
-        said = json.loads(line.removeprefix(NOTE))
-        if "kind" in said:
-            raise ChildDied(said["kind"], said["message"])
-        self._pid = said["pid"]
-        log.info("attempt placed", **said)
+    def _take(self, note: Placed | Died | None) -> None:
+        """Learns where the attempt runs. Raises ChildDied when it has died."""
+        match note:
+            case Died(kind=kind, message=message):
+                raise ChildDied(kind, message)
+            case Placed(node=node, pid=pid):
+                self._pid = pid
+                log.info("attempt placed", node=node, pid=pid)
 
     def _lost(self) -> ChildDied:
         if self._stopped:
