@@ -138,7 +138,8 @@ local function write_message(message, pos, nulls)
   local stop = json.each_member(text, pos, function(name, at)
     local field = message.by_name[name]
     local value, after = write_field(field, at, nulls)
-    values[field.key] = value
+    -- Two fields may have one key: the one that is unset does not hide the other.
+    if value then values[field.key] = value end
     return after
   end)
   local pieces = {}
