@@ -14,7 +14,7 @@ from evald.domain.documents import Maker
 from evald.domain.listing import ListQuery, Page
 from evald.domain.states import JobStatus
 from evald.errors import InvalidArgument
-from evald.store import pages
+from evald.store import pages, plans
 from evald.store.store import Store
 
 DAYS = {"old": 17, "early": 18, "late": 18, "new": 19}
@@ -411,7 +411,7 @@ def test_a_page_past_the_end_is_empty(targets: Callable[..., list[str]]) -> None
 def test_a_count_beyond_the_bound_is_remembered(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "COUNT_BOUND", 2)
+    monkeypatch.setattr(plans, "COUNT_BOUND", 2)
 
     def add() -> int:
         store.targets.add(Maker().entity({"type": "rows"}, ids.TARGET))

@@ -9,15 +9,24 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from evald.domain.access import caller
+from evald.domain.documents import Document
 from evald.domain.listing import ListQuery, Page
 from evald.domain.references import Reference
 from evald.domain.requests import UNKEYED, Request
 from evald.errors import AlreadyExists, Conflict, NotFound
+from evald.store import facts
 from evald.store.engine import Database
 from evald.store.filters import visible
 from evald.store.pages import Pages
 from evald.store.requests import add_once, made
-from evald.store.tables import Document, JobRow, NamedEntity
+from evald.store.tables import JobRow, NamedEntity
+
+
+def _begin(session: Session, row: NamedEntity) -> None:
+    """Writes a new entity, and the facts that it is found by."""
+    session.add(row)
+    session.flush()
+    facts.write(session, row)
 
 
 class EntityStore:
@@ -42,7 +51,8 @@ class EntityStore:
         key was used for something else.
         """
         row = self._row.from_document(document)
-        return add_once(self._database, row, request, self._noun, self._taken(document)).document()
+        taken = self._taken(document)
+        return add_once(self._database, row, request, self._noun, taken, _begin).document()
 
     def get(self, reference: Reference) -> Document:
         """The entity of that name, else of that id. Raises NotFound."""
@@ -62,9 +72,12 @@ class EntityStore:
         try:
             with self._database.write() as session:
                 row = self._find(session, reference, lock=True)
+                before = facts.of(row)
                 changed = change(row.document())
                 row.update(changed)
                 session.add(row)
+                session.flush()
+                facts.rewrite(session, row, before)
             return row.document()
         except IntegrityError as e:
             raise AlreadyExists(self._taken(changed)) from e

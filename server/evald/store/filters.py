@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, not_, or_
+from sqlalchemy import ColumnElement, and_, false, not_, or_
 from sqlmodel import col
 
 from evald.domain import ids
 from evald.domain.access import caller
 from evald.domain.documents import write_time
 from evald.domain.references import parse_reference
-from evald.store.members import member
+from evald.store import facts
 from evald.store.tables import Entity
 from evald.store.times import Span, parse_time
 
@@ -35,29 +36,65 @@ PARTS = {"target": ids.TARGET, "config": ids.CONFIG}
 """What a job is filtered by, with the prefix of its ids."""
 
 
+Wrap = Callable[[Any], Any]
+"""Says of a column in a condition whether an index may be looked up by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a filter asks of a row: `equal` values of its columns, `facts`, conditions on columns
+    that an index may serve (`either`), when it was `created`, and the rest."""
+
+    equal: dict[str, Any] = field(default_factory=dict)
+    facts: list[bytes] = field(default_factory=list)
+    either: list[Callable[[Wrap], Condition]] = field(default_factory=list)
+    created: Any = None
+    others: list[Condition] = field(default_factory=list)
+
+    def created_in(self, column: Any) -> list[Condition]:
+        """The condition on when it was created, on a column that says so. Raises
+        InvalidArgument."""
+        if self.created is None:
+            return []
+        return within(column, self.created, "filter.created_at")
+
+
 def visible(row: type[Entity]) -> list[Condition]:
     """The condition that the caller may see a row."""
     namespaces = caller().namespaces
     return [] if namespaces is None else [col(row.namespace).in_(sorted(namespaces))]
 
 
-def conditions(row: type[Entity], filter: Mapping[str, Any]) -> list[Condition]:
-    """The conditions of a filter in plain form on the columns of a row. Raises InvalidArgument."""
-    found: list[Condition] = []
-    for field, wanted in filter.items():
-        if field == "created_at":
-            found += within(row.created_at, wanted, f"filter.{field}")
-        elif field == "custom_fields":
-            found += [_entry(pair, row.custom_fields) for pair in wanted]
-        elif field in PARTS and isinstance(wanted, str):
-            found.append(_referred(row, field, wanted))
-        elif field in PARTS:
-            found += _part(getattr(row, field), wanted, f"filter.{field}")
-        elif field == "model":
-            found.append(_model(row.spec[field], wanted))
-        else:
-            found.append(getattr(row, field) == wanted)
-    return found
+def read(row: type[Entity], filter: Mapping[str, Any]) -> Wanted:
+    """A filter in plain form, and what the caller may see. Raises InvalidArgument."""
+    wanted = Wanted(created=filter.get("created_at"))
+    for name, value in filter.items():
+        if name == "custom_fields":
+            wanted.facts.extend(facts.custom_field(pair) for pair in value)
+        elif name in PARTS and isinstance(value, str):
+            _refer(wanted, row, name, value)
+        elif name in PARTS:
+            _part(wanted, row, name, value)
+        elif name == "model":
+            wanted.facts.append(facts.fact(name, value))
+        elif name != "created_at":
+            wanted.equal[name] = value
+    _see(wanted, row)
+    return wanted
+
+
+def _see(wanted: Wanted, row: type[Entity]) -> None:
+    """Adds what the caller may see, as a value of a column where that is one."""
+    namespaces = caller().namespaces
+    if namespaces is None:
+        return
+    if "namespace" in wanted.equal:
+        if wanted.equal["namespace"] not in namespaces:
+            wanted.others.append(false())
+    elif len(namespaces) == 1:
+        (wanted.equal["namespace"],) = namespaces
+    else:
+        wanted.either.append(lambda wrap: wrap(row.namespace).in_(sorted(namespaces)))
 
 
 def within(
@@ -77,39 +114,26 @@ def within(
     return found
 
 
-def _entry(pair: str, column: Any, *parent: str) -> Condition:
-    """The condition `key=value` on an object; a value of any type is compared by its text."""
-    key, _, value = pair.partition("=")
-    return member(column, *parent, key) == value
+def _refer(wanted: Wanted, row: Any, part: str, text: str) -> None:
+    """Asks for the jobs of the target or config `namespace/name`, or `namespace/id`."""
+    reference = parse_reference(text, f"filter.{part}")
+    ref, id = getattr(row, f"{part}_ref"), getattr(row, f"{part}_id")
+    if not reference.name.startswith(f"{PARTS[part]}-"):
+        wanted.equal[f"{part}_ref"] = str(reference)
+        return
+    there = ref.startswith(f"{reference.namespace}/", autoescape=True)
+    wanted.either.append(
+        lambda wrap: or_(wrap(ref) == str(reference), and_(wrap(id) == reference.name, there))
+    )
 
 
-def _model(column: Any, wanted: str) -> Condition:
-    """A model is called by its reference, or by the name of an inline one at its endpoint."""
-    places = ((), ("name",), ("api_endpoint", "model_id"))
-    return or_(*((column[place] if place else column).as_string() == wanted for place in places))
-
-
-def _referred(row: Any, field: str, wanted: str) -> Condition:
-    """The condition that a job is of the target or config `namespace/name`, or `namespace/id`."""
-    reference = parse_reference(wanted, f"filter.{field}")
-    named = cast(Condition, getattr(row, f"{field}_ref") == str(reference))
-    if not reference.name.startswith(f"{PARTS[field]}-"):
-        return named
-    of_id = getattr(row, f"{field}_id") == reference.name
-    there = getattr(row, f"{field}_ref").startswith(f"{reference.namespace}/", autoescape=True)
-    return or_(named, and_(of_id, there))
-
-
-def _part(column: Any, wanted: Mapping[str, Any], path: str) -> list[Condition]:
-    """Conditions on the target or config that a job carries. Raises InvalidArgument."""
-    found: list[Condition] = []
-    for key, value in wanted.items():
-        if key == "custom_fields":
-            found += [_entry(pair, column, key) for pair in value]
-        elif key == "created_at":
-            found += within(column[key].as_string(), value, f"{path}.{key}", write_time)
-        elif key == "model":
-            found.append(_model(column[key], value))
+def _part(wanted: Wanted, row: Any, part: str, filter: Mapping[str, Any]) -> None:
+    """Asks for the jobs whose target or config is such. Raises InvalidArgument."""
+    for name, value in filter.items():
+        if name == "custom_fields":
+            wanted.facts.extend(facts.custom_field(pair, part) for pair in value)
+        elif name == "created_at":
+            created = getattr(row, part)[name].as_string()
+            wanted.others.extend(within(created, value, f"filter.{part}.{name}", write_time))
         else:
-            found.append(column[key].as_string() == value)
-    return found
+            wanted.facts.append(facts.fact(part, name, value))

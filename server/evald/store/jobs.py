@@ -9,15 +9,17 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from evald.domain.access import caller
-from evald.domain.documents import write_time
+from evald.domain.documents import Document, write_time
 from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import FINAL, MESSAGES, JobStatus, step
 from evald.errors import Conflict, NotFound
+from evald.store import facts
+from evald.store.columns import now
 from evald.store.engine import Database
 from evald.store.pages import Pages
 from evald.store.requests import add_once, made
-from evald.store.tables import Document, JobEventRow, JobRow, now
+from evald.store.tables import JobEventRow, JobRow
 
 SLIM = (defer(JobRow.target), defer(JobRow.config))
 """Leaves out what may be megabytes of rows, for those who look at a job's state only."""
@@ -59,6 +61,12 @@ def record(session: Session, row: JobRow) -> None:
     )
 
 
+def _begin(session: Session, row: JobRow) -> None:
+    """Writes a new job with its first event, and the facts that it is found by."""
+    record(session, row)
+    facts.write(session, row)
+
+
 def history(session: Session, job_ids: Collection[str]) -> dict[str, list[Document]]:
     """The events of jobs, oldest first."""
     events: dict[str, list[Document]] = {job_id: [] for job_id in job_ids}
@@ -93,7 +101,7 @@ class JobStore:
         """
         row = JobRow.from_document(job)
         taken = f"a job {row.id!r} exists already"
-        return add_once(self._database, row, request, "job", taken, record).document()
+        return add_once(self._database, row, request, "job", taken, _begin).document()
 
     def get(self, job_id: str) -> Document:
         """Raises NotFound."""

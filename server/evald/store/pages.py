@@ -13,19 +13,16 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session, col
 
-from evald.domain.documents import write_time
+from evald.domain.documents import Document, write_time
 from evald.domain.listing import ListQuery, Page, Place
 from evald.errors import InvalidArgument
-from evald.store import filters, search
 from evald.store.engine import UtcDateTime
 from evald.store.members import headed
-from evald.store.tables import Document, Entity, JobRow, TargetRow
-
-COUNT_BOUND = 10_000
-"""Rows that are counted for each page. How many there are beyond is counted now and then."""
+from evald.store.plans import Plan, plan
+from evald.store.tables import Entity, JobRow, TargetRow
 
 COUNT_SECONDS = 10.0
-"""How long such a count is taken for true."""
+"""How long a count beyond the bound of a plan is taken for true."""
 
 COUNTS = 256
 """Lists whose counts are remembered."""
@@ -53,18 +50,14 @@ class Pages(Generic[Row]):
 
     def read(self, session: Session, query: ListQuery) -> Page:
         """One page as documents. Raises InvalidArgument."""
-        row = self._row
-        matching: Select[Any] = select(row.id).where(
-            *filters.visible(row),
-            *filters.conditions(row, query.filter),
-            *search.conditions(row, query.search),
+        planned = plan(session, self._row, query)
+        rows, last = cut(
+            session, planned.matching, planned.order, query, descending=query.sort.startswith("-")
         )
-        order = [getattr(row, query.sort.removeprefix("-")), row.id]
-        rows, last = cut(session, matching, order, query, descending=query.sort.startswith("-"))
         found = self._documents(session, [id for (id,) in rows])
         if query.after is None and last is None and (rows or query.page == 1):
             return Page(found, (query.page - 1) * query.page_size + len(rows))
-        return Page(found, self._count(session, matching), last)
+        return Page(found, self._count(session, planned), last)
 
     def _documents(self, session: Session, ids: Sequence[str]) -> list[Document]:
         """The rows with these ids, which alone are read whole, in their order."""
@@ -81,16 +74,16 @@ class Pages(Generic[Row]):
                 documents[found.id] = found.document()
         return [documents[id] for id in ids if id in documents]
 
-    def _count(self, session: Session, matching: Select[Any]) -> int:
+    def _count(self, session: Session, planned: Plan) -> int:
         """How many rows there are: exact up to a bound, from there on seconds old."""
-        compiled = matching.compile(session.get_bind())
+        compiled = planned.counted.compile(session.get_bind())
         key = f"{compiled} {compiled.params}"
         known = self._counts.get(key)
         if known is not None and time.monotonic() - known.at < COUNT_SECONDS:
             return known.total
-        total = _rows(session, matching.limit(COUNT_BOUND + 1))
-        if total > COUNT_BOUND:
-            total = _rows(session, matching)
+        total = _rows(session, planned.counted.limit(planned.bound + 1))
+        if total > planned.bound:
+            total = _rows(session, planned.counted)
             if len(self._counts) >= COUNTS:
                 self._counts.clear()
             self._counts[key] = Count(total, time.monotonic())

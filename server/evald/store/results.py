@@ -5,15 +5,17 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from evald.domain.access import caller
+from evald.domain.documents import Document
 from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
 from evald.domain.states import HELD
 from evald.errors import Conflict, NotFound
+from evald.store.columns import now
 from evald.store.engine import Database
 from evald.store.jobs import find as find_job
 from evald.store.pages import Pages
 from evald.store.requests import add_once
-from evald.store.tables import Document, JobRow, ResultRow, now
+from evald.store.tables import JobRow, ResultRow
 
 
 class ResultStore:

@@ -54,7 +54,8 @@ def conditions(row: type[Entity], search: Mapping[str, Any]) -> list[Condition]:
 
 
 def split_member(entry: str) -> tuple[tuple[str, ...], str]:
-    """The names and the text of `a.b=text`. A name's own `.`, `=` and `\\` have a `\\` before them."""
+    """The names and the text of `a.b=text`, where a name's own `.`, `=` and `\\` have a `\\` before
+    them."""
     names, mark, pos = [], ".", 0
     while mark == ".":
         found = NAME.match(entry, pos)

@@ -5,37 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from evald.domain import ids
-from evald.domain.documents import write_time
+from evald.domain.documents import Document, write_time
 from evald.domain.states import JobStatus
+from evald.store.columns import SORTS, json_column, list_indexes, time_column
 from evald.store.engine import UtcDateTime
-
-Document = dict[str, Any]
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def json_column(*, nullable: bool = True) -> Any:
-    return Field(
-        default=None, sa_column_kwargs={"nullable": nullable}, sa_type=JSON(none_as_null=True)
-    )
-
-
-def time_column() -> Any:
-    return Field(default_factory=now, sa_type=UtcDateTime, nullable=False)
-
-
-def list_indexes(table: str, *filters: str) -> list[Index]:
-    """Indexes for pages in order of time, of the whole table, of a namespace, and of what has one
-    value of a filter column."""
-    times = [Index(f"{table}_{c}", c, "id") for c in ("created_at", "updated_at")]
-    times.append(Index(f"{table}_changed", "namespace", "updated_at", "id"))
-    return times + [Index(f"{table}_{c}", c, "created_at", "id") for c in filters]
 
 
 class Entity(SQLModel):
@@ -106,8 +83,7 @@ class TargetRow(NamedEntity, table=True):
     __table_args__ = (
         UniqueConstraint("namespace", "name"),
         Index("target_request", "request_key", unique=True),
-        *list_indexes("target", "namespace", "project", "type"),
-        Index("target_name", "name", "id"),
+        *list_indexes("target", *SORTS, "name"),
     )
     prefix = ids.TARGET
 
@@ -119,8 +95,7 @@ class ConfigRow(NamedEntity, table=True):
     __table_args__ = (
         UniqueConstraint("namespace", "name"),
         Index("config_request", "request_key", unique=True),
-        *list_indexes("config", "namespace", "project", "type"),
-        Index("config_name", "name", "id"),
+        *list_indexes("config", *SORTS, "name"),
     )
     prefix = ids.CONFIG
 
@@ -131,8 +106,7 @@ class JobRow(Entity, table=True):
     __tablename__ = "job"
     __table_args__ = (
         UniqueConstraint("request_key"),
-        *list_indexes("job", "namespace", "project", "target_ref", "config_ref"),
-        Index("job_queue", "status", "created_at", "id"),
+        *list_indexes("job", *SORTS),
         Index("job_target_id", "target_id"),
         Index("job_config_id", "config_id"),
         CheckConstraint(
@@ -242,7 +216,7 @@ class ResultRow(Entity, table=True):
     __tablename__ = "result"
     __table_args__ = (
         Index("result_request", "request_key", unique=True),
-        *list_indexes("result", "namespace"),
+        *list_indexes("result", *SORTS),
     )
 
     job_id: str = Field(

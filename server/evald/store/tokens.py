@@ -12,8 +12,9 @@ from sqlmodel import Session, col
 from evald.domain.access import Caller, Role
 from evald.domain.tokens import Token
 from evald.errors import AlreadyExists, NotFound
+from evald.store.columns import now
 from evald.store.engine import Database
-from evald.store.tables import TokenRow, now
+from evald.store.tables import TokenRow
 
 
 class TokenStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlmodel import SQLModel
 
-from evald.store import tables
+from evald.store import facts, tables
 
 connection = context.config.attributes["connection"]
 context.configure(
@@ -16,4 +16,4 @@ context.configure(
 with context.begin_transaction():
     context.run_migrations()
 
-__all__ = ["tables"]
+__all__ = ["facts", "tables"]
