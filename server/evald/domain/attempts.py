@@ -35,7 +35,8 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker that has claimed a job needs to know of it. `max_runtime` is in seconds."""
+    """What a worker that has claimed a job needs to know of it. `max_runtime` is the seconds that
+    this run may take: time of earlier runs, which another server may have ended, does not count."""
 
     fence: Fence
     target: Mapping[str, Any] = field(repr=False)
