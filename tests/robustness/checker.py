@@ -38,7 +38,8 @@ class History:
                 return [dict(row) for row in connection.execute(text(query)).mappings()]
 
             jobs = rows(
-                "select id, status, attempt, failures, worker, lease_until, devices, error from job"
+                "select id, status, attempt, failures, worker, lease_until, devices, error, gpus "
+                "from job"
             )
             events = rows("select * from job_event order by job_id, revision")
             samples = rows('select job_id, task, "index", attempt from sample')

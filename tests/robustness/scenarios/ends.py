@@ -6,22 +6,24 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Thread
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from evaluation.v1 import job_service_pb2, job_service_pb2_grpc
-from tests.robustness.checker import History
+from tests.robustness.checker import History, processes
 from tests.robustness.model import Model
 from tests.robustness.scenarios.databases import held
 from tests.robustness.timeline import entered
-from tests.robustness.world import GPUS, LEASE, Run, await_that, percentile, post, put_rows
+from tests.robustness.world import GPUS, Run, await_that, percentile, post, put_rows
 from tests.service import Service
 
 GRACE = 2
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Drain:
     seconds: float
     status: int
     not_serving: float
+    watching: bool
     refused: bool
     answered: int
 
@@ -46,8 +49,7 @@ def drains(run: Run) -> None:
         run.create_all(service, model, 3, rows)
         stubborn = run.harm(service, "stubborn") if i % 2 else None
         await_that(lambda: model.busy, 20, 0.02)
-        if stubborn:
-            run.await_status(service, [stubborn], "running")
+        await_that(lambda n=int(bool(stubborn)): ignoring(run) == n, 60)
         seen.append(drain(run, service, model, rows))
         if stubborn:  # it comes back with the server, and is in nobody's way then
             run.start(service)
@@ -69,7 +71,14 @@ def drains(run: Run) -> None:
     )
     late = max(d.not_serving for d in seen)
     run.figure(
-        "its health says NOT_SERVING", "within 100 ms", f"{late * 1000:.0f} ms", in_time=late <= 0.1
+        "its health says that it serves no more",
+        "within 100 ms",
+        f"{late * 1000:.0f} ms",
+        in_time=late <= 0.1,
+    )
+    watching = sum(d.watching for d in seen)
+    run.figure(
+        "those who watch it are told so", f"{len(seen)}", f"{watching}", watching == len(seen)
     )
     refused = sum(d.refused for d in seen)
     run.figure("new calls are UNAVAILABLE", f"{len(seen)}", f"{refused}", refused == len(seen))
@@ -79,45 +88,52 @@ def drains(run: Run) -> None:
 
 
 def drain(run: Run, service: Service, model: Model, rows: int) -> Drain:
-    with watched(service) as turned, ThreadPoolExecutor(1) as pool:
+    with watched(service) as (told, heard), ThreadPoolExecutor(1) as pool:
         with held(service):
             in_flight = pool.submit(run.create, service, model, rows)
             time.sleep(0.3)
             began = time.monotonic()
             service.send(signal.SIGTERM)
-            turned.wait(10)
+            heard.wait(10)
             not_serving = time.monotonic() - began
+            watching = told.wait(1)
             refused = is_refused(service)
             time.sleep(0.3)
         answered = in_flight.result()
         status = service.await_exit(30)
         assert status is not None, "the server did not end"
-        return Drain(time.monotonic() - began, status, not_serving, refused, answered)
+        return Drain(time.monotonic() - began, status, not_serving, watching, refused, answered)
 
 
 @contextmanager
-def watched(service: Service) -> Iterator[Event]:
-    """An event that is set when the server's health is other than SERVING."""
-    turned, serving = Event(), Event()
+def watched(service: Service) -> Iterator[tuple[Event, Event]]:
+    """Events that are set when those are told who watch the server's health, and when those are who
+    ask for it again and again, that it serves no more."""
+    told, heard, over = Event(), Event(), Event()
+    stub = health_pb2_grpc.HealthStub
 
     def watch() -> None:
-        try:
-            for answer in health_pb2_grpc.HealthStub(channel).Watch(
-                health_pb2.HealthCheckRequest()
-            ):
-                serving.set()
-                if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        with suppress(grpc.RpcError):
+            for answer in stub(channel).Watch(health_pb2.HealthCheckRequest()):
+                if answer.status == NOT_SERVING:
+                    told.set()
+
+    def ask() -> None:
+        with suppress(grpc.RpcError):
+            while not over.wait(0.01):
+                asked = stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+                if asked.status == NOT_SERVING:
                     break
-        except grpc.RpcError:
-            return
-        turned.set()
+        heard.set()
 
     with grpc.insecure_channel(service.grpc) as channel:
-        thread = Thread(target=watch, daemon=True)
-        thread.start()
-        assert serving.wait(10), "nobody tells the server's health"
-        yield turned
-    thread.join()
+        threads = [Thread(target=target, daemon=True) for target in (watch, ask)]
+        for thread in threads:
+            thread.start()
+        yield told, heard
+        over.set()
+    for thread in threads:
+        thread.join()
 
 
 def is_refused(service: Service) -> bool:
@@ -135,7 +151,7 @@ def second_signal(run: Run) -> None:
     service = run.service(EVALD_GRACE_SECONDS="60")
     run.start(service)
     job_id = run.harm(service, "stubborn", gpus=1)
-    run.await_status(service, [job_id], "running")
+    await_that(lambda: ignoring(run) == 1, 60)
     service.send(signal.SIGTERM)
     time.sleep(1)
     began = time.monotonic()
@@ -187,11 +203,24 @@ def cancels(run: Run) -> None:
     stubborn_cancels(run, rows)
 
 
+def ignoring(run: Run) -> int:
+    """How many processes of the run ignore SIGTERM."""
+    found = 0
+    for pid in processes(run.mark):
+        with suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+            found += ignored >> (signal.SIGTERM - 1) & 1
+    return found
+
+
 def gpus_freed(service: Service, cancelled: list[str], whole: str) -> float:
     """Seconds from the last of the cancelled jobs to the start of one that needs all GPUs."""
-    events = History.read(service.database).events
-    last = max(entered(events[job_id], "cancelled")[0] for job_id in cancelled)
-    return (entered(events[whole], "running")[0] - last).total_seconds()
+    history = History.read(service.database)
+    events = history.events
+    held = [i for i in cancelled if history.jobs[i]["gpus"] and entered(events[i], "running")]
+    last = max((entered(events[job_id], "cancelled")[0] for job_id in held), default=None)
+    return (entered(events[whole], "running")[0] - last).total_seconds() if last else 0.0
 
 
 def stubborn_cancels(run: Run, rows: int) -> None:
@@ -201,8 +230,7 @@ def stubborn_cancels(run: Run, rows: int) -> None:
     waits = []
     for _ in range(run.of(4, 1)):
         ids = [run.harm(service, "stubborn", gpus=i % 2) for i in range(4)]
-        run.await_status(service, ids, "running")
-        time.sleep(LEASE / 2)
+        await_that(lambda: ignoring(run) == 4, 60)
         began = time.monotonic()
         for job_id in ids:
             post(service, f"jobs/{job_id}/cancel", {})

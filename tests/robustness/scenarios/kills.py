@@ -117,7 +117,7 @@ def is_sound(service: Service) -> bool:
 
 def rescues_by_others(run: Run) -> None:
     """Ends one of two servers again and again, and has the other one take its jobs."""
-    lease, rows, count = 1.5 * LEASE, 60, run.of(25, 2)
+    lease, rows, count = 1.5 * LEASE, 100, run.of(25, 2)
     servers = [
         run.service(EVALD_LEASE_SECONDS=str(lease), EVALD_MAX_ATTEMPTS=MANY) for _ in range(2)
     ]
@@ -128,7 +128,7 @@ def rescues_by_others(run: Run) -> None:
     deaths = []
     for _ in range(count):
         run.create_all(servers[0], model, max(0, 12 - run.unended(servers[0])), rows)
-        await_that(lambda: run.running(servers[0]) == 2 * SLOTS, 60)
+        await_that(lambda: run.running(servers[0]) >= 2 * SLOTS - 2, 60)
         victim = run.rng.choice(servers)
         killed = datetime.now(UTC)
         kill(victim)
@@ -207,7 +207,7 @@ def zombies(run: Run) -> None:
     deaths = []
     for _ in range(count):
         ids = run.create_all(first, model, jobs, rows)
-        await_that(lambda: run.running(first) == jobs, 60)
+        await_that(lambda: run.running(first) >= jobs - 2, 60)
         stopped = datetime.now(UTC)
         first.send(signal.SIGSTOP)
         deaths.append((stopped, stopped))
