@@ -17,7 +17,7 @@ from pathlib import Path
 
 NAMES = (
     "turnaround", "throughput", "memory", "model_client", "live", "listing", "watchers",
-    "retrieval", "retrieval_memory", "search", "local_models", "harness_start",
+    "retrieval", "retrieval_memory", "search", "local_models", "scores", "harness_start",
 )  # fmt: skip
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
