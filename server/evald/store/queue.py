@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, false, func, or_, select, update
+from sqlalchemy import Index, and_, false, func, or_, select, update
 from sqlalchemy.sql.functions import count
 from sqlmodel import Session, col
 
@@ -42,6 +42,8 @@ KIND = (JobRow.status, JobRow.namespace, JobRow.gpus, JobRow.gpu_memory)
 
 IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
 """Whose turn it is: those of a higher priority first, then the oldest."""
+
+Index("job_turn", *KIND, *IN_TURN, JobRow.not_before)
 
 
 class Queue:
