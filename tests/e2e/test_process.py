@@ -70,6 +70,25 @@ def test_signal_drains_and_leaves_nothing(tmp_path: Path) -> None:
         requests.get(f"{service.rest}/health", timeout=2)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_at_once(
+    tmp_path: Path, rows_file: Path, number: signal.Signals
+) -> None:
+    service = Service(tmp_path / "data", EVALD_GRACE_SECONDS="60")
+    with Endpoint(latency=30) as endpoint:
+        service.start()
+        started(service, rows_file, endpoint, parallelism=1)
+        await_that(lambda: endpoint.in_flight)
+        started_by = children(service.pid)
+        service.send(signal.SIGTERM)
+        await_log(service, "stopping")
+        assert service.await_exit(1) is None  # it lets the job go on
+        began = time.monotonic()
+        assert service.stop(number) == 128 + number
+        assert time.monotonic() - began < 5
+        await_gone(started_by)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells children of a killed parent")
 def test_killed_server_takes_its_processes_along(tmp_path: Path) -> None:
     service = Service(tmp_path)
