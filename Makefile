@@ -34,7 +34,7 @@ test: setup ## Run every test
 fuzz: setup ## Send 100,000 messages, and bytes and REST requests, that are drawn at random
 	$(BIN)/python -m tests.fuzz --messages 100000
 
-robust: setup ## Kill, stop, starve and fill servers for an hour, and check what is left
+robust: setup ## Kill, stop, starve and fill servers for 75 minutes, and check what is left
 	$(BIN)/python -m tests.robustness
 
 demo: setup ## Evaluate a real model on real data, end to end
