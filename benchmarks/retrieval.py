@@ -1,5 +1,5 @@
 """10,000 documents are embedded and indexed, and 1,000 queries searched for: by a retriever job,
-and by a script that asks the same endpoint and milvus-lite for the same."""
+and by a script that asks the same endpoint by bare aiohttp, and milvus-lite."""
 
 from __future__ import annotations
 
@@ -54,16 +54,14 @@ def write(folder: Path) -> None:
 
 
 async def direct(folder: Path, url: str) -> dict[str, float]:
-    """The same without evald's service: seconds that indexing and searching take, and how many of
-    the queries find their document. Python's start and imports do not count."""
+    """The same without anything of evald, by bare aiohttp and pymilvus: seconds that indexing and
+    searching take, and how many of the queries find their document. Python's start and imports do
+    not count."""
+    import aiohttp
     from pymilvus import DataType, MilvusClient
 
-    from evald.clients.model import ModelClients
-    from evald.settings import ClientSettings
-
     began = time.perf_counter()
-    clients = ModelClients(ClientSettings(data_dir=folder))
-    embedder = clients.embedder(model(url)["model"], {"parallelism": PARALLELISM})
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=PARALLELISM))
     milvus = MilvusClient(str(folder / "direct.db"))
     schema = milvus.create_schema(auto_id=False)
     schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=512)
@@ -74,9 +72,16 @@ async def direct(folder: Path, url: str) -> dict[str, float]:
     milvus.create_collection("documents", schema=schema, index_params=flat)
     slots = asyncio.Semaphore(PARALLELISM)
 
+    async def embed(texts: list[str]) -> list[list[float]]:
+        asked = {"model": "m", "input": texts, "encoding_format": "float"}
+        async with session.post(f"{url}/embeddings", json=asked) as answer:
+            answer.raise_for_status()
+            document: dict[str, Any] = await answer.json()
+            return [one["embedding"] for one in document["data"]]
+
     async def add(batch: list[Any]) -> None:
         async with slots:
-            vectors = await embedder.embed([row["text"] for row in batch], "passage")
+            vectors = await embed([row["text"] for row in batch])
             rows = [
                 {"id": row["_id"], "text": row["text"], "vector": vector}
                 for row, vector in zip(batch, vectors, strict=True)
@@ -85,7 +90,7 @@ async def direct(folder: Path, url: str) -> dict[str, float]:
 
     async def find(number: int, query: str) -> bool:
         async with slots:
-            vectors = list(await embedder.embed([query], "query"))
+            vectors = await embed([query])
             [hits] = await asyncio.to_thread(
                 milvus.search, "documents", vectors, limit=TOP_K, output_fields=["text"]
             )
@@ -101,7 +106,7 @@ async def direct(folder: Path, url: str) -> dict[str, float]:
         asked = [json.loads(line)["text"] for line in lines]
     found = await asyncio.gather(*(find(i, query) for i, query in enumerate(asked)))
     ended = time.perf_counter()
-    await embedder.close()
+    await session.close()
     return {"indexing": indexed - began, "searching": ended - indexed, "found": sum(found)}
 
 
