@@ -72,10 +72,13 @@ class Run:
         self.bare: set[str] = set()
         """Acknowledged jobs without samples, which may end in any way."""
 
-    def of(self, full: int, short: int) -> int:
-        """How many, by the length of the run; Ray, which takes longer to start, gets a tenth."""
+    def of(self, full: int, short: int, postgresql: int | None = None) -> int:
+        """How many, by the length of the run; where the database hardly matters, fewer on
+        PostgreSQL. Ray, which takes longer to start, gets a tenth."""
         if not self.full:
             return short
+        if postgresql is not None and self.database == "postgresql":
+            full = postgresql
         return full if self.executor == "local" else max(short, full // 10)
 
     def figure(

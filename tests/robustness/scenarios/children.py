@@ -38,7 +38,7 @@ GROWTH = 0.1
 
 def children(run: Run) -> None:
     """Runs flows that take memory, crash, fork, shout, hang and ignore signals."""
-    count = run.of(100 if run.database == "sqlite" else 10, 1)
+    count = run.of(100, 1, postgresql=10)
     service = run.service(**LIMITS)
     run.start(service)
     ended: dict[str, Counter[str]] = {do: Counter() for do in ENDS}
@@ -88,7 +88,7 @@ def chains(run: Run) -> None:
     default, and sees that limits hold after that."""
     service = run.service(EVALD_MAX_ATTEMPTS="1")
     run.start(service)
-    count, ended = run.of(10, 1), Counter[str]()
+    count, ended = run.of(10, 1, postgresql=2), Counter[str]()
     for do in ["chain"] * count + ["fork_bomb"]:
         job_id = run.harm(service, do, max_runtime=60)
         run.await_status(service, [job_id], "failed", seconds=90)

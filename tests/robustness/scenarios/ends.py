@@ -44,7 +44,7 @@ def drains(run: Run) -> None:
     service, model = run.service(EVALD_GRACE_SECONDS=str(GRACE)), run.model(0.05)
     put_rows(service)
     seen = []
-    for i in range(run.of(25, 2)):
+    for i in range(run.of(25, 2, postgresql=10)):
         run.start(service)
         run.create_all(service, model, 3, rows)
         stubborn = run.harm(service, "stubborn") if i % 2 else None
@@ -172,12 +172,12 @@ def second_signal(run: Run) -> None:
 
 def cancels(run: Run) -> None:
     """Cancels jobs, some that run and some that wait."""
-    rows, batch = 2000, run.of(40, 8)
+    rows, batch = 2000, run.of(40, 8, postgresql=40)
     service, model = run.service(), run.model(0.05)
     put_rows(service)
     run.start(service)
     waits, freed = [], []
-    for _ in range(run.of(25, 1) if run.executor == "local" else run.of(40, 1)):
+    for _ in range(run.of(25, 1, postgresql=5)):
         ids = run.create_all(service, model, batch, rows)
         await_that(lambda: model.busy, 20, 0.02)
         time.sleep(run.rng.uniform(0, 0.5))
@@ -228,7 +228,7 @@ def stubborn_cancels(run: Run, rows: int) -> None:
     service = run.service(EVALD_GRACE_SECONDS="10")
     run.start(service)
     waits = []
-    for _ in range(run.of(4, 1)):
+    for _ in range(run.of(4, 1, postgresql=1)):
         ids = [run.harm(service, "stubborn", gpus=i % 2) for i in range(4)]
         await_that(lambda: ignoring(run) == 4, 60)
         began = time.monotonic()
