@@ -235,7 +235,7 @@ def judged(*rows: tuple[str, str, int]) -> dict[str, Any]:
     [
         (
             [("q0", "9", 1), ("q1", "red-boat", 0), ("q1", "8", 2)],
-            "all 2 relevant ones are of documents that are not in the corpus, such as '9'",
+            "all 2 relevant ones are of documents that the corpus has no text of, such as '9'",
         ),
         ([("q0", "red-boat", 0), ("q0", "9", 0)], "none is above 0"),
         (
@@ -259,8 +259,8 @@ def test_judgments_of_what_is_not_there_are_told(found: Any) -> None:
     result = found.run(config("recall_5"), target())
     assert scores(result)["retriever.recall_5"]["recall_5"] == 0.5, "as pytrec_eval has it"
     assert found.emit.warnings == [
-        "task find: 1 of 2 relevant judgments are of documents that are not in the corpus, such as "
-        "'9'; none of these can be found",
+        "task find: 1 of 2 relevant judgments are of documents that the corpus has no text of, "
+        "such as '9'; none of these can be found",
         "task find: 2 judgments are of queries that are not there, such as 'who'",
     ]
 

@@ -144,7 +144,7 @@ def test_a_limit_is_of_documents(opened: Opened) -> None:
 
 def test_judgments_of_what_is_not_there(opened: Opened) -> None:
     assert opened(BEIR, "beir").gaps() == Gaps(relevant=2)
-    more = "q2\td9\t1\nq2\td8\t1\nq8\td1\t1\nq9\td1\t0\n"
+    more = "q2\td9\t1\nq2\td3\t1\nq8\td1\t1\nq9\td1\t0\n"
     files = {**BEIR, "qrels/test.tsv": QRELS + more}
     assert opened(files, "beir").gaps() == Gaps(4, 2, "d9", 2, "q8")
     assert opened({}, "beir", limit=1).gaps() == Gaps(4, 0, "", 2, "q8")

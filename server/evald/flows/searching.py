@@ -83,7 +83,7 @@ def opened_collection(
 def check_judgments(gaps: Gaps, url: str, context: FlowContext, task: str) -> None:
     """Raises EvaluationError of kind `dataset` when no document that is there is relevant, so that
     every score would be 0; warns of judgments that name what is not there."""
-    absent = f"are of documents that are not in the corpus, such as {gaps.document!r}"
+    absent = f"are of documents that the corpus has no text of, such as {gaps.document!r}"
     unknown = f"of queries that are not there, such as {gaps.query!r}"
     if gaps.documents == gaps.relevant:
         reason = "none is above 0"

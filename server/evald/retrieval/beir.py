@@ -48,7 +48,7 @@ class Beir(Collection):
         self._judged = [self._at(name) for name in judgments(names, dataset)]
         self._grades: dict[str, dict[str, int]] = {}
         self._absent: tuple[set[str], set[str]] = (set(), set())
-        """Documents and queries that are judged and have not been seen."""
+        """Documents and queries that are judged and have not been seen; a document with a text."""
 
     def parts(self) -> Sequence[Part]:
         return (
@@ -94,8 +94,9 @@ class Beir(Collection):
     def _check_document(self, seen: Names, row: Row) -> None:
         name = name_at(row, ID)
         once(seen, name)
-        self._absent[0].discard(name)
-        self._size += bool(text_of(row))
+        if text_of(row):
+            self._absent[0].discard(name)
+            self._size += 1
 
     def _check_query(self, seen: Names, row: Row) -> None:
         name = name_at(row, ID)

@@ -49,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """Judgments of relevance, those of them about documents that are not there, and judgments
+    """Judgments of relevance, those of them about documents without a text there, and judgments
     about queries that are not there; of both an example by its name, empty where there is none."""
 
     relevant: int = 0
