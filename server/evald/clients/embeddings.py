@@ -38,8 +38,8 @@ class EmbeddingClient:
     async def embed(self, texts: Sequence[str], kind: TextKind | None = None) -> Vectors:
         """A vector for each text, in their order, by one request. Raises EvaluationError."""
         request: dict[str, Any] = {"input": list(texts), "encoding_format": "float"}
-        known = {"input_type": kind} if kind else {}
-        forms = ({**known, "truncate": "END"}, known, {})
+        known: dict[str, Any] = {"input_type": kind} if kind else {}
+        forms: Sequence[dict[str, Any]] = ({**known, "truncate": "END"}, known, {})
         first: EvaluationError | None = None
         for number in range(self._refused, len(forms)):
             try:
