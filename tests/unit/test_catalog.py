@@ -102,6 +102,18 @@ def test_a_flow_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == flow_of("mt_bench")
 
 
+def test_a_flow_shows_its_scores_and_what_its_tasks_take(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["flows", "rag"])
+    shown = capsys.readouterr().out
+    assert "extra: evald[retrieval]\n" in shown
+    assert "params of beir tasks:\n" in shown
+    assert "  judge_timeout: " in shown
+    assert "tool_call_accuracy" in flow_of("agentic")["scores"]
+
+
 def test_a_flow_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as e:
         cli.main(["flows", "mt_bensch"])

@@ -72,6 +72,8 @@ def lines(flow: dict[str, Any]) -> Iterator[str]:
     told = {
         "config types": listed(flow),
         "metrics": ", ".join(flow["metrics"]),
+        "scores": ", ".join(flow["scores"]),
+        "extra": flow.get("extra") or "",
         "needs": flow.get("missing", ""),
     }
     for task in flow["tasks"]:
@@ -82,6 +84,10 @@ def lines(flow: dict[str, Any]) -> Iterator[str]:
             yield from textwrap.wrap(f"{name}: {text}", WIDTH, subsequent_indent="  ")
     yield "params:"
     yield from properties(flow["params"], flow["params"], "  ")
+    for task in flow["tasks"]:
+        if task.get("params"):
+            yield "params of tasks:" if task["type"] == "*" else f"params of {task['type']} tasks:"
+            yield from properties(task["params"], task["params"], "  ")
 
 
 def properties(schema: dict[str, Any], top: dict[str, Any], indent: str) -> Iterator[str]:

@@ -73,6 +73,8 @@ class Agentic(Flow):
 
     types = ("agentic",)
     targets = dict.fromkeys(METRICS, ("cached_outputs", "dataset"))
+    scores = tuple(dict.fromkeys(metric.type for metric in METRICS.values()))
+    task_params = dict.fromkeys(METRICS, AgentTaskParams)
     Extra = JudgeExtra
 
     def check(self, config: Document) -> None:

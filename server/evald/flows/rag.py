@@ -13,7 +13,7 @@ from evald.flows.door import check_rows
 from evald.flows.evaluation import Answer, Task, Work, evaluate, no_answer
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.grading import Grading
+from evald.flows.grading import Grading, RagTaskParams
 from evald.flows.groups import evaluation
 from evald.flows.params import EvaluationParams, limited, parse
 from evald.flows.retriever import Retriever, found_for, scores_of
@@ -48,6 +48,8 @@ class Rag(Flow):
     types = ("rag",)
     targets = dict.fromkeys(("beir", "squad", "ragas"), ("rag",))
     metrics = (*METRICS, *Retriever.metrics)
+    extra = "evald[retrieval]"
+    task_params = dict.fromkeys(targets, RagTaskParams)
     Extra = SearchExtra
 
     def check(self, config: Document) -> None:

@@ -63,6 +63,7 @@ class Retriever(Flow):
     types = ("retriever",)
     targets = dict.fromkeys(FORMATS, ("retriever",))
     metrics = (GENERIC, *CUT, *WHOLE)
+    extra = "evald[retrieval]"
     Extra = SearchExtra
 
     @classmethod
