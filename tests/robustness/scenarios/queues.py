@@ -38,15 +38,14 @@ def claims(run: Run) -> None:
     count = run.of(10000, 400)
     store = Store(settings)
     enqueue(store, count)
-    began = time.monotonic()
     context = multiprocessing.get_context("spawn")
     with context.Pool(PROCESSES) as pool:
         found = pool.starmap(claim_all, [(settings, number) for number in range(PROCESSES)])
-    took = time.monotonic() - began
+    took = max(end for *_, end in found) - min(begin for _, _, begin, _ in found)
     left = len(store.queue.waiting())
     store.close()
-    taken = Counter(job_id for claimed, _ in found for job_id in claimed)
-    errors = [error for _, told in found for error in told]
+    taken = Counter(job_id for claimed, *_ in found for job_id in claimed)
+    errors = [error for _, told, *_ in found for error in told]
     twice = sum(number > 1 for number in taken.values())
     run.figure(
         f"{PROCESSES * THREADS} claimers of {count} jobs",
@@ -63,9 +62,11 @@ def claims(run: Run) -> None:
     )
 
 
-def claim_all(settings: Settings, number: int) -> tuple[list[str], list[str]]:
-    """The jobs that the claimers of one process got, and the errors that they met."""
+def claim_all(settings: Settings, number: int) -> tuple[list[str], list[str], float, float]:
+    """The jobs that the claimers of one process got, the errors that they met, and when they began
+    and ended."""
     store = Store(settings)
+    began = time.time()
     claimed: list[str] = []
     errors: list[str] = []
 
@@ -86,7 +87,7 @@ def claim_all(settings: Settings, number: int) -> tuple[list[str], list[str]]:
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(claim, [f"worker-{number}-{i}" for i in range(THREADS)]))
     store.close()
-    return claimed, errors
+    return claimed, errors, began, time.time()
 
 
 def enqueue(store: Store, count: int, job: Mapping[str, Any] | None = None) -> None:
