@@ -10,9 +10,10 @@ through.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, String, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Session, col
 
 from evald.domain.listing import ListQuery
@@ -57,7 +58,7 @@ def plan(session: Session, row: type[Entity], query: ListQuery) -> Plan:
     if len(sources) > 1 or any(sort not in source.orders for source in sources):
         rare = _rarest(session, sources)
         if rare is not None:
-            among = col(row.id).in_(rare.ids.limit(FEW))
+            among = _among(session, row, rare)
             ids, order = _of_rows(row, wanted, [among, *others], sort, unindexed)
             return Plan(ids, order, ids, bound)
     ids, order = _of_rows(row, wanted, others, sort, _plain)
@@ -104,6 +105,19 @@ def _rarest(session: Session, sources: Sequence[Source]) -> Source | None:
     return None if least == FEW else sources[counts.index(least)]
 
 
+def _among(session: Session, row: type[Entity], source: Source) -> Condition:
+    """The condition that a row is one of the few of a source.
+
+    PostgreSQL is given a list: it would hold the rows that meet all conditions for so rare that it
+    looked through a subquery once for each of them.
+    """
+    few = source.ids.limit(FEW)
+    if session.get_bind().dialect.name != "postgresql":
+        return col(row.id).in_(few)
+    ids = literal(list(session.scalars(few)), ARRAY(String))
+    return cast(Condition, row.id == func.any(ids))
+
+
 def _of_rows(
     row: type[Entity], wanted: Wanted, others: Sequence[Condition], sort: str, wrap: Wrap
 ) -> tuple[Select[Any], list[Any]]:
@@ -138,7 +152,9 @@ def _of_facts(
 def _has(row: type[Entity], fact: bytes, created: Any, id: Any) -> Condition:
     """The condition that a row has a fact, which is looked up by its place among those who do."""
     table = facts.TABLES[row].alias()
-    return exists().where(table.c.fact == fact, table.c.created_at == created, table.c.id == id)
+    there = (table.c.fact == fact, table.c.created_at == created, table.c.id == id)
+    # With an offset PostgreSQL looks it up for each row, instead of joining all who have the fact.
+    return select(literal(1)).where(*there).offset(0).exists()
 
 
 def _plain(column: Any) -> Any:
