@@ -1,22 +1,29 @@
-"""A retriever job that is killed, and one that is cancelled, while documents are embedded."""
+"""Retriever jobs that are killed or cancelled while documents are embedded, and their indexes."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from milvus_lite.adapter.grpc.server import start_server_in_thread
+from pymilvus import MilvusClient
 
 from evald.clients.docstrings import described
-from tests.e2e.test_process import await_that, children
+from tests.e2e.test_process import children
 from tests.e2e.test_rest import Rest
 from tests.endpoint import Endpoint
 from tests.service import Service
+
+WAIT_SECONDS = 60
+"""What talks to Milvus takes seconds to import, on a busy machine many."""
 
 DOCUMENTS = 80
 BATCH = 8
@@ -32,6 +39,13 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def slow() -> Iterator[Endpoint]:
     with Endpoint(latency=0.05) as endpoint:
         yield endpoint
+
+
+def await_that(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def started(rest: Rest, endpoint: Endpoint) -> str:
@@ -62,13 +76,18 @@ def embedded(endpoint: Endpoint) -> Counter[str]:
     return Counter(t for b in bodies if b["input_type"] == "passage" for t in b["input"])
 
 
+def kill_children(service: Service) -> None:
+    for pid in children(service.pid):
+        with suppress(FileNotFoundError):
+            if Path(f"/proc/{pid}/comm").read_text().startswith("python"):
+                os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 def test_a_killed_job_embeds_no_document_again(service: Service, slow: Endpoint) -> None:
     rest = Rest(service)
     job_id = started(rest, slow)
-    for pid in children(service.pid):
-        if Path(f"/proc/{pid}/comm").read_text().startswith("python"):
-            os.kill(pid, signal.SIGKILL)
+    kill_children(service)
     job = rest.finish(job_id)
     assert job["status"] == "completed"
     assert job["status_details"]["samples_processed"] == 5, "documents are no samples"
@@ -91,3 +110,67 @@ def test_a_cancelled_job_leaves_nothing(service: Service, slow: Endpoint) -> Non
     assert rest.finish(job_id)["status"] == "cancelled"
     await_that(lambda: not folder.exists())
     assert sum(embedded(slow).values()) < DOCUMENTS
+
+
+Collections = Callable[[], list[str]]
+
+
+@pytest.fixture
+def milvus(tmp_path: Path) -> Iterator[str]:
+    """URL of a Milvus server: milvus-lite's, which speaks gRPC as any other does."""
+    server, database, port = start_server_in_thread(str(tmp_path / "served.db"), "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{port}"
+    server.stop(grace=0).wait()
+    database.close()
+
+
+@pytest.fixture
+def collections(milvus: str) -> Iterator[Collections]:
+    """Lists the collections of the Milvus server."""
+    client = MilvusClient(milvus)
+    yield lambda: list(client.list_collections())
+    client.close()
+
+
+@pytest.fixture
+def beside(milvus: str, tmp_path: Path) -> Iterator[Service]:
+    """A service that keeps its indexes in the Milvus server."""
+    with Service(tmp_path / "data", EVALD_MILVUS_URL=milvus, EVALD_MAX_ATTEMPTS="1") as service:
+        yield service
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+def test_a_job_that_ends_with_its_child_killed_leaves_no_collection(
+    beside: Service, slow: Endpoint, collections: Collections
+) -> None:
+    rest = Rest(beside)
+    job_id = started(rest, slow)
+    await_that(collections)
+    kill_children(beside)
+    assert rest.finish(job_id)["status"] == "failed"
+    await_that(lambda: not collections())
+    await_that(lambda: not list((beside.data_dir / "collections").iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+def test_a_job_that_is_cancelled_when_its_child_was_killed_leaves_no_collection(
+    milvus: str, tmp_path: Path, slow: Endpoint, collections: Collections
+) -> None:
+    """It is deleted as well, and the server goes down before it can drop anything."""
+    service = Service(tmp_path / "data", EVALD_MILVUS_URL=milvus)
+    service.start()
+    try:
+        rest = Rest(service)
+        job_id = started(rest, slow)
+        await_that(collections)
+        kill_children(service)
+        rest("POST", f"/jobs/{job_id}/cancel")
+        assert rest.finish(job_id)["status"] == "cancelled"
+        rest("DELETE", f"/jobs/{job_id}")
+    finally:
+        service.stop(signal.SIGKILL)
+    with service:
+        await_that(lambda: not collections())
+        job_id = started(Rest(service), slow)
+        assert Rest(service).finish(job_id)["status"] == "completed"
+        assert not collections(), "dropped by the child"
