@@ -53,26 +53,28 @@ class Settings(BaseSettings):
     )
     auth: Literal["none", "tokens"] | None = Field(
         None,
-        description="`tokens`: calls must show a token; `none`: everybody may do everything. "
-        "Default: as `none`, but the server starts on a loopback address only.",
+        description="`tokens`: calls must carry a token; `none`: anyone may do anything. "
+        "Default: like `none`, but the server starts only on a loopback address.",
     )
     tls_cert: Path | None = Field(
-        None, description="Certificate chain (PEM file) of both ports; with `EVALD_TLS_KEY`."
+        None, description="Certificate chain (PEM file) for both ports; needs `EVALD_TLS_KEY`."
     )
     tls_key: Path | None = Field(None, description="Private key (PEM file) of `EVALD_TLS_CERT`.")
     tls_client_ca: Path | None = Field(
         None,
-        description="Certificates (PEM file) that a client's must be signed by, on both ports.",
+        description="CA certificates (PEM file) that must have signed a client's certificate, "
+        "on both ports.",
     )
     rate_limit: int = Field(
         1000,
-        description="Requests a second of one client address over REST; 0 is no limit.",
+        description="REST requests per second from one client address; 0 means no limit.",
         ge=0,
         le=2**31 - 1,
     )
     body_limit: int = Field(
         16 * 2**20,
-        description="Bytes of one REST request's body; a gRPC message may have a quarter more.",
+        description="Bytes in the body of one REST request; a gRPC message may be a quarter "
+        "larger.",
         ge=1024,
         le=2**28,
     )
@@ -80,28 +82,30 @@ class Settings(BaseSettings):
     max_streams: int = Field(4096, description="Streams (watches, downloads) open at once.", ge=1)
     max_downloads: int = Field(256, description="Downloads open at once.", ge=1)
     request_timeout: float = Field(
-        30, description="Seconds that a call without a deadline of its own may take.", gt=0
+        30, description="Seconds allowed for a call that sets no deadline of its own.", gt=0
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
+        "info", description="Lowest level that is logged."
     )
-    log_format: Literal["json", "text"] = Field("text", description="Form of the log lines.")
+    log_format: Literal["json", "text"] = Field("text", description="Format of log lines.")
     executor: Literal["local", "ray"] = Field(
         "local", description="Where attempts run: `local`, in child processes here, or `ray`."
     )
     ray_address: str | None = Field(
         None,
-        description="Ray cluster that this machine is a node of, as `host:6379`. "
-        "Default: a Ray on this machine alone, which evald starts and ends.",
+        description="Ray cluster that this machine is a node of, as `host:6379`. Default: a Ray "
+        "instance on this machine alone, which evald starts and stops.",
     )
-    ray_cpus: float = Field(1, description="CPUs that Ray counts for one attempt.", ge=0)
+    ray_cpus: float = Field(1, description="CPUs that Ray reserves for one attempt.", ge=0)
     slots: int = Field(4, description="Jobs that run at once.", ge=1)
     namespace_slots: int = Field(
         0,
-        description="Jobs of one namespace that run at once, on all servers; 0 for any number.",
+        description="Jobs of one namespace that run at once, across all servers; 0 means no limit.",
         ge=0,
     )
-    live_slots: int = Field(2, description="Live evaluations that run at once, beside jobs.", ge=1)
+    live_slots: int = Field(
+        2, description="Live evaluations that run at once, in addition to jobs.", ge=1
+    )
     live_seconds: float = Field(
         30, description="Seconds that a live evaluation may take.", gt=0, le=110
     )
@@ -112,22 +116,22 @@ class Settings(BaseSettings):
         "24 GiB.",
     )
     gpu_sharing: bool = Field(
-        False, description="Whether jobs that say their `gpu_memory` may share GPUs."
+        False, description="Whether jobs that set `gpu_memory` may share GPUs."
     )
     local_engine: Literal["auto", "transformers", "vllm"] = Field(
         "auto",
-        description="What runs models that are checkpoints: `transformers`, `vllm`, or `auto`, "
-        "which is vLLM where it is installed and the job has GPUs.",
+        description="Engine for models that are checkpoints: `transformers`, `vllm`, or `auto` "
+        "(vLLM if it is installed and the job has GPUs).",
     )
     lease_seconds: float = Field(
-        30, description="Seconds that an attempt holds its job between two renewals.", gt=0
+        30, description="Seconds that an attempt's lease on its job lasts unless renewed.", gt=0
     )
     max_attempts: int = Field(3, description="Runs of a job before it fails for good.", ge=1)
     max_runtime: float = Field(86400, description="Seconds that one run of a job may take.", gt=0)
     job_memory: int = Field(
         0,
-        description="Bytes of memory that the processes of one job may hold. "
-        "Default: three quarters of the machine's.",
+        description="Bytes of memory that one job's processes may hold. Default: three quarters "
+        "of the machine's.",
         ge=0,
     )
     job_processes: int = Field(1024, description="Processes that one job may start.", ge=1)
@@ -136,7 +140,7 @@ class Settings(BaseSettings):
     )
     grace_seconds: float = Field(
         10,
-        description="Seconds that calls, and children that are told to end, get to finish.",
+        description="Seconds that calls and child processes get to finish when told to stop.",
         ge=0,
     )
     data_store_url: str | None = Field(
@@ -148,8 +152,8 @@ class Settings(BaseSettings):
     )
     milvus_url: str | None = Field(
         None,
-        description="Milvus server, as `http://user:password@host:19530`, for what is retrieved "
-        "from. Default: milvus-lite, in a file of each job.",
+        description="Milvus server, as `http://user:password@host:19530`, for retrieval. "
+        "Default: milvus-lite, in a file per job.",
     )
     egress: Names = Field(
         (),
@@ -157,15 +161,15 @@ class Settings(BaseSettings):
         "comma-separated. Default: all but link-local and metadata addresses.",
     )
     file_roots: Names = Field(
-        (), description="Folders that data sets given as local paths may lie in, comma-separated."
+        (), description="Folders that may hold data sets given as local paths, comma-separated."
     )
     secret_env: Names | None = Field(
         None,
         description="Environment variables that secrets may name as `env:NAME`, comma-separated, "
-        "with `*`. Default: all but `EVALD_*`; with `EVALD_AUTH=tokens` none.",
+        "`*` allowed. Default: all but `EVALD_*`; none with `EVALD_AUTH=tokens`.",
     )
     response_limit: int = Field(
-        32 * 2**20, description="Bytes of one model reply that are read at most.", ge=1024
+        32 * 2**20, description="Most bytes that are read of one model reply.", ge=1024
     )
 
     @field_validator("egress", "file_roots", "secret_env", mode="before")
