@@ -162,22 +162,24 @@ def of_result(results: Sequence[Mapping[str, Any]], rows: int) -> Iterator[str]:
                     yield f"its score is {score['value']} of {score['stats']['count']} samples"
 
 
-def processes(mark: str) -> list[int]:
-    """Processes that servers of this mark have left, with it in their environment."""
-    found = []
+def processes(mark: str, *, ray: bool = False) -> dict[int, str]:
+    """Processes with this mark in their environment, and their commands; with `ray`, workers of Ray
+    that have outlived their node too."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             environment = (path / "environ").read_bytes()
-            stray = is_stray(path)
+            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            stray = ray and is_stray(path)
         except OSError:
             continue
         if f"PYTHON_ROBUST={mark}\0".encode() in environment or stray:
-            found.append(int(path.name))
+            found[int(path.name)] = command
     return found
 
 
 def is_stray(process: Path) -> bool:
-    """Whether this is a worker of Ray that has outlived its node. Its title is written over its
+    """Whether this is a worker of Ray whose node is gone. Its title is written over its
     environment, so nobody can tell whose it was."""
     if not (process / "cmdline").read_bytes().startswith(b"ray::"):
         return False

@@ -166,6 +166,16 @@ class Run:
         for job_id in job_ids:
             await_that(lambda i=job_id: self.job(service, i)["status"] in states, seconds, 0.05)
 
+    def ignoring(self) -> int:
+        """How many processes of jobs ignore SIGTERM."""
+        found = 0
+        for pid in processes(self.mark):
+            with suppress(OSError):
+                status = Path(f"/proc/{pid}/status").read_text()
+                ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+                found += ignored >> (signal.SIGTERM - 1) & 1
+        return found
+
     def await_end(self, service: Service, seconds: float = END_SECONDS) -> float:
         """Waits until every acknowledged job has ended; how long that took."""
         began = time.monotonic()
@@ -222,9 +232,12 @@ class Run:
             f"{len(wrong)} of {jobs} jobs",
             not wrong,
         )
+        ray = self.executor == "ray"
         with suppress(TimeoutError):
-            await_that(lambda: not processes(self.mark), 10)
-        left = processes(self.mark)
+            await_that(lambda: not processes(self.mark, ray=ray), 10)
+        left = processes(self.mark, ray=ray)
+        for pid, command in left.items():
+            print(f"  left: {pid} {command[:200]}", flush=True)
         self.figure("no process is left", "0", str(len(left)), not left)
 
 

@@ -163,15 +163,27 @@ def clock_jumps(run: Run) -> None:
     run.start(service)
     run.create_all(service, model, 4, rows)
     await_that(lambda: model.busy, 20, 0.02)
-    for hours in (1, -1, 0):
+    clock.shift(HOUR)
+    time.sleep(run.of(4, 1) * LEASE)
+    crashing = run.harm(service, "segfault")
+    await_that(lambda: in_back_off(service, crashing), 60, 0.02)
+    for hours in (-1, 0):
         clock.shift(hours * HOUR)
         time.sleep(run.of(4, 1) * LEASE)
         run.create_all(service, model, 1, rows)
+    run.await_status(service, [crashing], "failed", seconds=60)
     shown = get(service, "executor")["servers"]
     run.finish(service, rows=rows)
     history = History.read(service.database)
-    taken = len(rescues(history)) + sum(job["failures"] for job in history.jobs.values())
+    taken = sum(rescue.job_id != crashing for rescue in rescues(history))
+    taken += sum(history.jobs[job_id]["failures"] for job_id in run.tags)
     run.figure(promise, goal, f"{taken}, {len(shown)} server shown", not taken and len(shown) == 1)
+
+
+def in_back_off(service: Service, job_id: str) -> bool:
+    """Whether a job waits for its second attempt."""
+    job = History.read(service.database).jobs[job_id]
+    return job["attempt"] == 1 and job["status"] == "pending"
 
 
 def endpoint_down(run: Run) -> None:

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event, Thread
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from evaluation.v1 import job_service_pb2, job_service_pb2_grpc
-from tests.robustness.checker import History, processes
+from tests.robustness.checker import History
 from tests.robustness.model import Model
 from tests.robustness.scenarios.databases import held
 from tests.robustness.timeline import entered
@@ -49,7 +48,7 @@ def drains(run: Run) -> None:
         run.create_all(service, model, 3, rows)
         stubborn = run.harm(service, "stubborn") if i % 2 else None
         await_that(lambda: model.busy, 20, 0.02)
-        await_that(lambda n=int(bool(stubborn)): ignoring(run) == n, 60)
+        await_that(lambda n=int(bool(stubborn)): run.ignoring() == n, 60)
         seen.append(drain(run, service, model, rows))
         if stubborn:  # it comes back with the server, and is in nobody's way then
             run.start(service)
@@ -84,6 +83,7 @@ def drains(run: Run) -> None:
     run.figure("new calls are UNAVAILABLE", f"{len(seen)}", f"{refused}", refused == len(seen))
     answered = sum(d.answered == 201 for d in seen)
     run.figure("a call in flight is answered", f"{len(seen)}", f"{answered}", answered == len(seen))
+    stubborn_drain(run, rows)
     second_signal(run)
 
 
@@ -146,12 +146,35 @@ def is_refused(service: Service) -> bool:
     return False
 
 
+def stubborn_drain(run: Run, rows: int) -> None:
+    """Tells a server to end that has the default time for it, and jobs that will not."""
+    grace = 10
+    service = run.service(EVALD_GRACE_SECONDS=str(grace))
+    run.start(service)
+    jobs = [run.harm(service, "stubborn", gpus=i % 2) for i in range(3)]
+    await_that(lambda: run.ignoring() == len(jobs), 60)
+    began = time.monotonic()
+    status = service.stop()
+    took = time.monotonic() - began
+    run.start(service)
+    for job_id in jobs:
+        post(service, f"jobs/{job_id}/cancel", {})
+    run.finish(service, rows=rows)
+    run.figure(
+        "SIGTERM with the default grace and flows that ignore it",
+        f"exit 0 within {grace} + 5 s",
+        f"exit {status}, {took:.1f} s",
+        status == 0,
+        in_time=took <= grace + 5,
+    )
+
+
 def second_signal(run: Run) -> None:
     """Tells a server twice, which has jobs that would take long."""
     service = run.service(EVALD_GRACE_SECONDS="60")
     run.start(service)
     job_id = run.harm(service, "stubborn", gpus=1)
-    await_that(lambda: ignoring(run) == 1, 60)
+    await_that(lambda: run.ignoring() == 1, 60)
     service.send(signal.SIGTERM)
     time.sleep(1)
     began = time.monotonic()
@@ -203,17 +226,6 @@ def cancels(run: Run) -> None:
     stubborn_cancels(run, rows)
 
 
-def ignoring(run: Run) -> int:
-    """How many processes of the run ignore SIGTERM."""
-    found = 0
-    for pid in processes(run.mark):
-        with suppress(OSError):
-            status = Path(f"/proc/{pid}/status").read_text()
-            ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
-            found += ignored >> (signal.SIGTERM - 1) & 1
-    return found
-
-
 def gpus_freed(service: Service, cancelled: list[str], whole: str) -> float:
     """Seconds from the last of the cancelled jobs to the start of one that needs all GPUs."""
     history = History.read(service.database)
@@ -230,7 +242,7 @@ def stubborn_cancels(run: Run, rows: int) -> None:
     waits = []
     for _ in range(run.of(4, 1, postgresql=1)):
         ids = [run.harm(service, "stubborn", gpus=i % 2) for i in range(4)]
-        await_that(lambda: ignoring(run) == 4, 60)
+        await_that(lambda: run.ignoring() == 4, 60)
         began = time.monotonic()
         for job_id in ids:
             post(service, f"jobs/{job_id}/cancel", {})

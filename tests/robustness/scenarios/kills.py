@@ -240,9 +240,8 @@ def claimed_back(run: Run) -> None:
     service = run.service(EVALD_GRACE_SECONDS="6")
     put_rows(service)
     run.start(service)
-    job_id = run.harm(service, "stubborn_pause", seconds=12, gpus=1)
-    run.await_status(service, [job_id], "running")
-    time.sleep(1)
+    job_id = run.harm(service, "stubborn_pause", seconds=15, gpus=1)
+    await_that(lambda: run.ignoring() == 1, 60)
     take_away(service, job_id)
     run.await_status(service, [job_id], "completed", "failed", seconds=90)
     attempts = History.read(service.database).jobs[job_id]["attempt"]
@@ -258,7 +257,9 @@ def claimed_back(run: Run) -> None:
 def take_away(service: Service, job_id: str) -> None:
     """Puts a job back into the queue, as another server does that finds its lease run out."""
     store = Store(Settings(data_dir=service.data_dir, database_url=service.database))
-    with store.database.write() as session:
-        session.execute(text("update job set lease_until = 0 where id = :id"), {"id": job_id})
-    store.queue.rescue()
+    taken: list[str] = []
+    while job_id not in taken:  # its server may renew the lease in between
+        with store.database.write() as session:
+            session.execute(text("update job set lease_until = 0 where id = :id"), {"id": job_id})
+        taken = store.queue.rescue()
     store.close()
