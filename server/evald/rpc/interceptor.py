@@ -215,10 +215,10 @@ def opened(handler: Any) -> Any:
         except InvalidArgument as e:
             await refuse(e, context)
 
-    async def stream(data: bytes, context: Any) -> AsyncIterator[Any]:
+    async def stream(data: bytes, context: Any) -> None:
         try:
-            async for message in decoding(handler, handler.unary_stream)(data, context):
-                yield message
+            # The health service writes to the context instead of yielding.
+            await decoding(handler, handler.unary_stream)(data, context)
         except InvalidArgument as e:
             await refuse(e, context)
 
