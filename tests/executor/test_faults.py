@@ -199,7 +199,7 @@ def test_files_of_an_overtaken_attempt_replace_none(bench: Callable[..., Bench])
     assert result["tasks"]["qa"]["data"] == {"of": 2}
 
 
-@pytest.mark.parametrize(("reason", "seconds"), [("cancelled", 8.0), ("drained", 2.0)])
+@pytest.mark.parametrize(("reason", "seconds"), [("cancelled", 8.0), ("drained", 1.0)])
 def test_a_run_that_is_told_to_end_gets_a_part_of_the_grace_time(
     tmp_path: Path, reason: str, seconds: float
 ) -> None:

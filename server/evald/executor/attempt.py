@@ -26,7 +26,7 @@ log = structlog.get_logger()
 PROGRESS_SECONDS = 0.5
 """Progress that no sample carries is written at most this often."""
 
-TOLD, FORCED = 0.8, 0.2
+TOLD, FORCED = 0.8, 0.1
 """Parts of the grace time that a run gets to end by itself: when it is told to, and when a drain
 has spent the grace time already. Ending it by force takes time as well."""
 
