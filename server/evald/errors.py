@@ -90,6 +90,10 @@ class Unavailable(EvaldError):
     """The server cannot do this now; try again later."""
 
 
+class Uncertain(Unavailable):
+    """The connection to the database broke while something was stored: it may be there or not."""
+
+
 class DeadlineExceeded(EvaldError):
     """The time for this request is over."""
 

@@ -149,6 +149,12 @@ class Bench:
             max_runtime=self.settings.max_runtime,
         )
 
+    def claimed(self, job_id: str, worker: str) -> Attempt:
+        """An attempt that no executor carries."""
+        claim = self.store.queue.claim(job_id, worker, devices=[], lease_seconds=30, files_url="x")
+        assert claim is not None
+        return self.attempt(claim, ())
+
     def create(self, *, gpus: int = 0, gpu_memory: float | None = None, **target: Any) -> str:
         need = Need.of({"gpus": gpus, "gpu_memory": gpu_memory})
         config = {"type": "custom", "tasks": {"qa": {"type": "data"}}}

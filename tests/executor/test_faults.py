@@ -123,6 +123,26 @@ def test_a_drain_does_not_wait_for_the_database(
     assert b.store.jobs.get(job_id)["status"] == "running"  # until its lease runs out
 
 
+@pytest.mark.parametrize("reason", ["cancelled", "deadline"])
+def test_what_was_ended_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr("evald.executor.attempt.LAST_SECONDS", 0.2)
+    b = Bench(tmp_path, hang, gpus="none")
+    away = Event()
+    for part in ("queue", "samples"):
+        monkeypatch.setattr(b.store, part, Away(getattr(b.store, part), away))
+    attempt = b.claimed(b.create(), "w")
+    thread = threading.Thread(target=attempt.run)
+    thread.start()
+    b.await_runs(1)
+    away.set()
+    attempt.stop(reason)
+    thread.join(10)
+    assert not thread.is_alive()
+    b.store.close()
+
+
 @pytest.mark.parametrize(
     ("cause", "status", "said"),
     [
@@ -180,23 +200,27 @@ def test_a_job_that_comes_back_ends_its_attempt_of_before(bench: Callable[..., B
     assert (job["status"], job["attempts"]) == ("completed", 2)
 
 
-def test_files_of_an_overtaken_attempt_replace_none(bench: Callable[..., Bench]) -> None:
+def test_files_of_an_overtaken_attempt_replace_none(tmp_path: Path) -> None:
     late = Event()
 
     def say(run: Script) -> Iterator[events.Event]:
         if run.spec.attempt == 1:
-            late.wait(20)
+            assert late.wait(20)
         yield events.Done({"tasks": {"qa": {"metrics": {}, "data": {"of": run.spec.attempt}}}})
 
-    b = bench(say)
+    b = Bench(tmp_path, say, gpus="none")
     job_id = b.create()
+    first = threading.Thread(target=b.claimed(job_id, "w").run)
+    first.start()
     b.await_runs(1)
     b.store.queue.rescue(worker="w")
-    b.await_status(job_id, "completed")
+    b.claimed(job_id, "another").run()
     late.set()
-    b.executor.stop(0)
+    first.join(10)
     result = orjson.loads((b.artifacts.root / job_id / "result.json").read_bytes())
     assert result["tasks"]["qa"]["data"] == {"of": 2}
+    assert b.store.jobs.get(job_id)["status"] == "completed"
+    b.store.close()
 
 
 @pytest.mark.parametrize(("reason", "seconds"), [("cancelled", 8.0), ("drained", 1.0)])
@@ -204,9 +228,7 @@ def test_a_run_that_is_told_to_end_gets_a_part_of_the_grace_time(
     tmp_path: Path, reason: str, seconds: float
 ) -> None:
     b = Bench(tmp_path, hang, gpus="none")
-    claimed = b.store.queue.claim(b.create(), "w", devices=[], lease_seconds=30, files_url="x")
-    assert claimed is not None
-    attempt = b.attempt(claimed, ())
+    attempt = b.claimed(b.create(), "w")
     attempt._grace = 10
     thread = threading.Thread(target=attempt.run)
     thread.start()

@@ -111,7 +111,7 @@ def test_user_data_named_like_an_entity_is_left_alone() -> None:
         ),
         ({"type": "rows", "rows": []}, "rows"),
         ({"type": "dataset", "dataset": {"format": "x"}}, "dataset.files_url"),
-        ({"type": "dataset", "dataset": "a/b/c"}, "dataset"),
+        ({"type": "dataset", "dataset": "a//c"}, "dataset"),
         ({"type": "rag", "rag": {"dataset": "no name"}}, "rag.dataset"),
         ({"type": "dataset", "dataset": {"files_url": "hf://x", "limit": 0}}, "dataset.limit"),
         (
@@ -154,7 +154,7 @@ def test_data_set_of_a_task_needs_files() -> None:
 
 def test_data_set_of_a_task_has_a_name_that_can_be_one() -> None:
     with pytest.raises(InvalidArgument) as e:
-        check_datasets({"tasks": {"qa": {"dataset": "a/b/c"}}})
+        check_datasets({"tasks": {"qa": {"dataset": "a//c"}}})
     assert e.value.violations[0].field == "tasks.qa.dataset"
 
 
@@ -166,6 +166,10 @@ NAMED, FOUND = "team/capitals", {"files_url": "hf://datasets/team/capitals"}
     [
         ({"type": "dataset", "dataset": NAMED}, {"type": "dataset", "dataset": FOUND}),
         ({"dataset": "capitals"}, {"dataset": {"files_url": "hf://datasets/default/capitals"}}),
+        (
+            {"dataset": "team/capitals/eu/a.csv"},
+            {"dataset": {"files_url": "hf://datasets/team/capitals/eu/a.csv"}},
+        ),
         ({"dataset": "s3://b/rows.csv"}, {"dataset": {"files_url": "s3://b/rows.csv"}}),
         ({"rag": {"dataset": NAMED}}, {"rag": {"dataset": FOUND}}),
         (

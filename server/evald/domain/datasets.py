@@ -12,11 +12,13 @@ STORE = "hf://datasets/"
 
 
 def files_url(name: str, field: str = "dataset") -> str:
-    """Where the files of a data set are that is given as `namespace/name`; a URL stays as it is.
-
-    Raises InvalidArgument naming `field`.
-    """
-    return name if "://" in name else f"{STORE}{parse_reference(name, field)}"
+    """Where the files of a data set are that is given as `namespace/name`, or as one of its files,
+    `namespace/name/path`; a URL stays as it is. Raises InvalidArgument naming `field`."""
+    if "://" in name:
+        return name
+    parts = name.split("/", 2)
+    found = parse_reference("/".join(parts[:2]), field)
+    return "/".join([f"{STORE}{found}", *filter(None, parts[2:])])
 
 
 def with_files(document: Mapping[str, Any]) -> Document:

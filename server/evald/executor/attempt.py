@@ -13,7 +13,13 @@ import structlog
 from evald.domain.attempts import Claim, Fence, JobQueue, SampleLog, StoredSample
 from evald.domain.datasets import with_files
 from evald.domain.states import JobStatus
-from evald.errors import EvaluationError, LeaseLost, ResourceExhausted, Unavailable
+from evald.errors import (
+    EvaluationError,
+    InvalidArgument,
+    LeaseLost,
+    ResourceExhausted,
+    Unavailable,
+)
 from evald.executor import events
 from evald.executor.backend import Backend, ChildDied, JobSpec, Run
 from evald.executor.output import Output
@@ -29,6 +35,9 @@ PROGRESS_SECONDS = 0.5
 TOLD, FORCED = 0.8, 0.1
 """Parts of the grace time that a run gets to end by itself: when it is told to, and when a drain
 has spent the grace time already. Ending it by force takes time as well."""
+
+LAST_SECONDS = 60
+"""How long an attempt whose run was ended may wait until it can write that."""
 
 HOPELESS = frozenset({"memory", "output", "processes"})
 """Kinds of death that another attempt would die as well."""
@@ -94,6 +103,8 @@ class Attempt:
         counts."""
         if reason in ("drained", "lost"):
             self._patience.end()
+        else:
+            self._patience.limit(LAST_SECONDS)
         with self._lock:
             self._reason = self._reason or reason
             if self._run is not None:
@@ -130,6 +141,8 @@ class Attempt:
             spec = self._spec()
         except EvaluationError as e:
             return self._fail({"kind": e.kind, "message": e.message}, launched=False)
+        except InvalidArgument as e:
+            return self._fail({"kind": "dataset", "message": e.message}, launched=False)
         self._say("info", f"attempt {self.fence.attempt} started{self._on_devices()}")
         try:
             run = self._backend.start(spec)

@@ -151,7 +151,7 @@ class Executor:
             self._news.wait(POLL_SECONDS)
 
     def _place(self) -> None:
-        waiting = self._queue.waiting()
+        waiting = [job for job in self._queue.waiting() if not self._is_ending(job.job_id)]
         if not waiting:
             return
         running = self._queue.running() if self._server.namespace_slots else {}
@@ -169,6 +169,14 @@ class Executor:
         ]
         if held:
             self._queue.hold(held)
+
+    def _is_ending(self, job_id: str) -> bool:
+        """Whether a job that waits has an attempt here still, which another server overtook: it
+        works in the folder that the next attempt is given."""
+        overtaken = self._attempts_of(job_id)
+        for attempt in overtaken:
+            attempt.stop("lost")
+        return bool(overtaken)
 
     def _begin(self, job_id: str, lease: Lease) -> None:
         """Claims a job for which there is a slot and GPUs, and hands it to a thread."""
@@ -192,8 +200,6 @@ class Executor:
             lease.release()
             self._give_up(claim, e)
             return
-        for overtaken in self._attempts_of(job_id):
-            overtaken.stop("lost")
         with self._lock:
             self._attempts.add(attempt)
         self._pool.submit(self._carry, attempt, lease)

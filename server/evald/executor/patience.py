@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Callable
 from threading import Event
@@ -31,14 +32,19 @@ class Patience:
 
     def __init__(self) -> None:
         self._over = Event()
+        self._until = math.inf
 
     def end(self) -> None:
         """From now on every step is tried once."""
         self._over.set()
 
+    def limit(self, seconds: float) -> None:
+        """Steps are tried again for so long at most from now on."""
+        self._until = min(self._until, time.monotonic() + seconds)
+
     def __call__(self, step: Callable[[], T]) -> T:
-        """What the step answers. Raises whatever else it raises, and, once patience has ended, also
-        Unavailable, ResourceExhausted or OSError."""
+        """What the step answers. Raises whatever else it raises, and, when patience is at an end,
+        also Unavailable, ResourceExhausted or OSError."""
         wait, began = FIRST_SECONDS, time.monotonic()
         while True:
             try:
@@ -48,7 +54,7 @@ class Patience:
                     raise
                 if wait == FIRST_SECONDS:
                     log.warning("the attempt waits until it can write", cause=str(e))
-                if self._over.wait(wait):
+                if self._over.wait(wait) or time.monotonic() > self._until:
                     raise
                 wait = min(2 * wait, LONGEST_SECONDS)
             else:

@@ -35,6 +35,7 @@ TABLE: dict[type[Exception], Answer] = {
         grpc.StatusCode.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED", 429, 1.0
     ),
     errors.Unavailable: Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 503, 1.0),
+    errors.Uncertain: Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 503),
     errors.DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", 504),
     errors.LeaseLost: Answer(grpc.StatusCode.ABORTED, "LEASE_LOST", 409),
     errors.EvaluationError: Answer(grpc.StatusCode.INVALID_ARGUMENT, "EVALUATION_ERROR", 422),

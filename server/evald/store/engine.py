@@ -20,8 +20,11 @@ from sqlalchemy.types import Double, TypeDecorator
 from sqlmodel import Session
 
 from evald.deadline import remaining
-from evald.errors import ResourceExhausted, Unavailable
+from evald.errors import InvalidArgument, ResourceExhausted, Unavailable, Uncertain
 from evald.failpoints import failpoint
+
+PROGRAM_LIMIT = "54"
+"""The class of PostgreSQL's states for what is too large for it, and always will be."""
 
 WAIT_SECONDS = 30.0
 """How long a writer waits for others where no call's deadline says less."""
@@ -141,13 +144,14 @@ class Database:
             _told(),
             self._turn(),
             Session(self._writing, expire_on_commit=False) as session,
-            session.begin(),
         ):
             if not self.is_sqlite:
                 limit = int(remaining(WAIT_SECONDS) * 1000)
                 session.execute(text(f"set local statement_timeout = {limit}"))
             yield session
+            session.flush()
             failpoint(f"{step}.before_commit")
+            _commit(session)
         failpoint(f"{step}.after_commit")
 
     @contextmanager
@@ -185,6 +189,19 @@ def write_json(value: Any) -> str:
     return text
 
 
+def _commit(session: Session) -> None:
+    """Raises Uncertain when nobody knows whether the database has heard of it."""
+    try:
+        session.commit()
+    except DBAPIError as e:
+        if e.connection_invalidated:
+            raise Uncertain(
+                "the connection to the database broke while this was stored; look whether it is "
+                "there before you send it again"
+            ) from e
+        raise
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Turns what a user can do something about into errors that say so."""
@@ -194,6 +211,8 @@ def _told() -> Iterator[None]:
         cause = str(e.orig).lower()
         if "disk is full" in cause or "no space left" in cause:
             raise ResourceExhausted("the database's disk is full; free some space") from e
+        if str(getattr(e.orig, "sqlstate", None) or "").startswith(PROGRAM_LIMIT):
+            raise InvalidArgument("a text is too long for the indexes of the database") from e
         if isinstance(e, OperationalError) or e.connection_invalidated:
             raise Unavailable(f"the database cannot be used now: {str(e.orig).strip()}") from e
         raise
