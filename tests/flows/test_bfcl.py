@@ -156,6 +156,29 @@ def test_categories_of_several_tasks_count_once(world_of: Any, model_of: Any) ->
     assert world.run({**asked, "tasks": twice}, TARGET)["groups"]["bfcl"] == once
 
 
+def test_scores_and_intervals_are_of_the_same_task(world_of: Any, model_of: Any) -> None:
+    """A category of which a task has no value counts in the next that has."""
+    knows, failed = student(False, random.Random(2)), set()
+
+    def answer(request: Mapping[str, Any]) -> Any:
+        asked = str(request["messages"][-1])
+        if asked in irrelevant and asked not in failed:
+            failed.add(asked)
+            raise EvaluationError("timeout", "it took too long")
+        return knows(request)
+
+    packaged = dataset.packaged([CATEGORIES["irrelevance"]], FEW)
+    irrelevant = {str(row["question"][0][-1]) for row in packaged}
+    world = world_of(model=model_of(answer))
+    tasks = {"a": {"type": "all"}, "b": {"type": "irrelevance"}}
+    result = world.run({**config(limit_samples=FEW), "tasks": tasks}, TARGET)
+    assert len(failed) == FEW
+    for name, metric in result["groups"]["bfcl"]["metrics"].items():
+        score = metric["scores"][name]
+        assert score["interval"]["low"] <= score["value"] <= score["interval"]["high"]
+    assert {"irrelevance", "overall"} <= result["groups"]["bfcl"]["metrics"].keys()
+
+
 def test_what_models_are_asked(world: Any) -> None:
     """Prompts and tools of every question are bfcl-eval's."""
     utils = upstream.module("model_handler.utils")

@@ -100,6 +100,7 @@ def test_a_judge_without_a_grade(world_of: Any, model_of: Any) -> None:
     [
         ("Rating: [[5]]", 5.0), ("[[3]] or [[4]]", 3.0), ("[7]", 7.0), ("Rating: 10", 10.0),
         ("[[11]]", None), ("[[0]]", None), ("five", None),
+        ("<think>maybe [[9]]?</think>\nRating: [[3]]", 3.0), ("<think>maybe [[9]]", None),
     ],
 )  # fmt: skip
 def test_grades(reply: str, value: float | None) -> None:

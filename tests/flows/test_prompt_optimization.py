@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.flow import Kept
+from evald.flows.optimizer import Split
+from evald.flows.prompt_optimization import groups_of
 from evald.flows.signature import Signature
 
 TARGET = {"type": "model", "model": "m"}
@@ -140,6 +143,71 @@ def test_samples_of_the_optimized_prompt_are_not_the_baselines(
     assert resumed["tasks"]["t"]["metrics"] == result["tasks"]["t"]["metrics"]
 
 
+def test_an_attempt_goes_on_with_the_prompt_of_its_samples(world_of: Any, model_of: Any) -> None:
+    """Samples that are stored stay, so they must be of the prompt whose scores are told."""
+
+    def duller(request: Mapping[str, Any]) -> str:
+        return "Be nice." if "better instruction" in last(request) else obedient(request)
+
+    asked = config(max_labeled_demos=2, max_bootstrapped_demos=0)
+    world = world_of(sets={"rows": rows(50)}, model=model_of(obedient))
+    task = world.run(asked, TARGET)["tasks"]["t"]
+    kept = [Kept(s.index, s.scores, s.parts, s.error, s.sample) for s in world.emit.samples[:60]]
+    again = world_of(sets={"rows": rows(50)}, model=model_of(duller), kept=kept)
+    resumed = again.run(asked, TARGET)["tasks"]["t"]
+    assert resumed["metrics"] == task["metrics"]
+    assert resumed["data"]["optimized_prompt"] == task["data"]["optimized_prompt"]
+    assert [s.index for s in again.emit.samples] == list(range(60, 80))
+    assert len(again.model.requests) == 20
+
+
+def test_what_comes_out_may_have_the_name_of_the_response(world_of: Any, model_of: Any) -> None:
+    given = config(signature="text -> response: int", max_labeled_demos=0, max_bootstrapped_demos=0)
+    check = ["absolute difference", "{{ item.rating }}", "{{ response }}", "epsilon", 0]
+    given["tasks"]["t"]["metrics"]["number-check"]["params"]["check"] = check
+    world = world_of(
+        sets={"rows": [{**row, "response": row["rating"]} for row in rows(50)]},
+        model=model_of(lambda r: obedient(r).replace("rating", "response")),
+    )
+    task = world.run(given, TARGET)["tasks"]["t"]
+    assert task["metrics"]["number-check"]["scores"]["optimized"]["value"] == 1.0
+    assert task["data"]["usage"]["total_tokens"] == 3 * len(world.model.requests)
+
+
+def test_clusters_are_not_split(world_of: Any, model_of: Any) -> None:
+    clustered = [{**row, "page": i // 5} for i, row in enumerate(rows(250))]
+    given = config(max_labeled_demos=0, max_bootstrapped_demos=0)
+    given["tasks"]["t"]["params"]["cluster"] = "page"
+    world = world_of(sets={"rows": clustered}, model=model_of(obedient))
+    assert world.run(given, TARGET)["tasks"]["t"]["data"]["held_out"]
+    judged = [s.item["page"] for s in world.emit.samples]
+    assert {judged.count(page) for page in judged} == {2 * 5}
+    split = Split.of(groups_of(clustered, "page"), 0)
+    parts = (split.examples, split.choosing, split.judging)
+    assert [len(part) for part in parts] == [50, 100, 100]
+    pages = [{clustered[i]["page"] for i in part} for part in parts]
+    assert len(set.union(*pages)) == sum(map(len, pages)) == 50
+    assert pages[2] == set(judged)
+
+
+@pytest.mark.parametrize("count", [2, 7, 50, 200])
+def test_rows_without_clusters_are_split_as_ever(count: int) -> None:
+    order = random.Random(3).sample(range(count), count)
+    split = Split.of(groups_of(rows(count), None), 3)
+    judging = order[count // 5 :]
+    half = len(judging) // 2 if len(judging) >= 100 else 0
+    assert split.examples == sorted(order[: count // 5])
+    assert split.judging == sorted(judging[half:])
+    assert split.choosing == (sorted(judging[:half]) if half else split.judging)
+    assert split.held_out == (half > 0)
+    assert Split.of(groups_of(rows(count), "missing"), 3) == split
+
+
+def test_one_cluster_is_not_held_out() -> None:
+    split = Split.of([[*range(300)]], 0)
+    assert (split.examples, split.held_out, len(split.judging)) == ([], False, 300)
+
+
 def test_too_few_rows(world_of: Any, model_of: Any) -> None:
     world = world_of(sets={"rows": rows(1)}, model=model_of(obedient))
     with pytest.raises(EvaluationError, match="has 1 rows"):
@@ -152,6 +220,10 @@ def test_too_few_rows(world_of: Any, model_of: Any) -> None:
         ({"signature": "text"}, "signature"),
         ({"signature": "text -> rating: list"}, "signature"),
         ({"signature": "text -> a b"}, "signature"),
+        ({"signature": "q -> seconds"}, "signature"),
+        ({"signature": "q -> answer, retries: int"}, "signature"),
+        ({"signature": "q -> usage"}, "signature"),
+        ({"signature": "q -> optimized_prompt"}, "signature"),
         ({"type": "gepa"}, "type"),
         ({"auto": "huge"}, "auto"),
     ],

@@ -103,6 +103,13 @@ def scores(result: Mapping[str, Any], task: str = "find") -> dict[str, Any]:
     return {name: {k: s["value"] for k, s in m["scores"].items()} for name, m in metrics.items()}
 
 
+def test_a_number_of_queries_is_sure(found: Any) -> None:
+    metrics = found.run(config("num_q", "num_rel_ret"), target(top_k=5))["tasks"]["find"]["metrics"]
+    queries = metrics["retriever.num_q"]["scores"]["num_q"]
+    assert (queries["value"], queries["stats"]["stderr"]) == (len(QUERIES), 0.0)
+    assert (queries["interval"]["low"], queries["interval"]["high"]) == (queries["value"],) * 2
+
+
 def test_values_are_those_of_pytrec_eval(found: Any) -> None:
     result = found.run(config(*MEASURES), target(top_k=10))
     runs = {

@@ -14,6 +14,7 @@ from evald.flows.lm_harness import LmHarness
 from evald.flows.simple_evals import SimpleEvals
 from evald.simple_evals import equality
 from evald.simple_evals.catalog import CATALOG
+from evald.simple_evals.factuality import letter_of
 
 TARGET = {"type": "model", "model": {"api_endpoint": {"url": "http://m/v1", "model_id": "m"}}}
 JUDGE = {"model": {"api_endpoint": {"url": "http://judge/v1", "model_id": "judge"}}}
@@ -172,6 +173,22 @@ def test_mmlu_by_category(world_of: Any, model_of: Any) -> None:
     assert asked_of(world.model.requests[0]).endswith("\n\nA) Rome\nB) Paris\nC) Oslo\nD) Bern")
 
 
+def test_a_macro_average_beside_answers_that_do_not_come(world_of: Any, model_of: Any) -> None:
+    """Of resamples without a single answer there is none."""
+
+    def answer(request: Mapping[str, Any]) -> str:
+        if "prime" in asked_of(request):
+            raise EvaluationError("timeout", "it took too long")
+        return "Answer: B"
+
+    world = world_of(sets={"rows": CAPITALS}, model=model_of(answer))
+    result = world.run(config("simple_evals.mmlu"), TARGET)
+    assert result["tasks"]["t"]["metrics"]["score"]["scores"]["macro"] == {"value": 1.0}
+    world = world_of(sets={"rows": [CAPITALS[0], *CAPITALS]}, model=model_of(answer))
+    result = world.run(config("simple_evals.mmlu"), TARGET)
+    assert result["tasks"]["t"]["metrics"]["score"]["scores"]["macro"]["stats"] == {"stderr": 0.0}
+
+
 def test_choices_of_global_mmlu_and_mmlu_pro(world_of: Any, model_of: Any) -> None:
     options = {f"option_{letter}": letter * 3 for letter in "abcd"}
     rows = [{"question": "?", "answer": "D", "subject": "virology", **options}]
@@ -225,6 +242,13 @@ def test_simpleqa(world_of: Any, model_of: Any) -> None:
         pytest.approx(1 / 3),
     ]
     assert result["tasks"]["t"]["data"]["errors"] == {"judge": 1}
+
+
+def test_a_judge_that_thinks_aloud() -> None:
+    assert letter_of("<think>A is too generous.</think>\n\nB") == "B"
+    assert letter_of("<think>Not INCORRECT, is it?</think> CORRECT") == "A"
+    with pytest.raises(EvaluationError, match="none of A, B and C"):
+        letter_of("<think>A or B")
 
 
 def test_a_prompt_and_expressions_of_ones_own(world_of: Any, model_of: Any) -> None:

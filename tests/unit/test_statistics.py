@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evald.flows.bootstrap import Bootstrap, drawn
+from evald.flows.members import Members
 from evald.statistics import Pairs, Statistics, normal, student_p, student_quantile
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
@@ -306,6 +307,35 @@ def test_intervals_of_a_bootstrap_cover_the_truth() -> None:
         interval = kept.document(mean)["mean"]["interval"]
         covered += interval["low"] <= 4.0 <= interval["high"]
     assert 0.89 < covered / 200 < 0.99
+
+
+def test_a_sum_is_as_sure_as_the_mean_times_the_number() -> None:
+    """Not less, because resamples are of other sizes."""
+    kept = Bootstrap()
+    values = np.random.default_rng(6).gamma(4.0, size=200)
+    for i, value in enumerate(values):
+        kept.add({"count": 1.0, "sum": float(value)}, i)
+    found = kept.document(lambda sums: {**sums, "mean": sums["sum"] / sums["count"]})
+    assert found["count"]["stats"]["stderr"] == 0.0
+    assert found["count"]["interval"]["low"] == found["count"]["interval"]["high"] == 200
+    assert found["sum"]["stats"]["stderr"] == pytest.approx(math.sqrt(200) * values.std(), rel=0.1)
+    mean = found["mean"]["stats"]["stderr"]
+    assert found["sum"]["stats"]["stderr"] == pytest.approx(200 * mean)
+
+
+def test_members_of_samples_without_values() -> None:
+    """They count nowhere: one value beside them is no spread."""
+
+    def mean_of(means: Mapping[Any, Any]) -> dict[str, float]:
+        return {"mean": statistics.fmean(mean.value for mean in means.values())}
+
+    members = Members()
+    members.add({"a": 1.0}, 0)
+    members.add({"a": None}, 1)
+    members.add({}, 2)
+    assert members.known(mean_of) == {}
+    members.add({"b": 0.0}, 3)
+    assert members.known(mean_of)["mean"]["interval"]["method"] == "bootstrap"
 
 
 def test_what_a_bootstrap_draws_is_poissons() -> None:

@@ -117,7 +117,7 @@ class Bfcl(Flow):
                     told = f"task {name}: of {asked}, {', '.join(left_out)} cannot be asked here"
                     context.emit.log("warning", told)
                 questions = questions_of(task, asked, params.limit_samples, context)
-                boards[name] = Board(asked, questions, native, members, [*boards.values()])
+                boards[name] = Board(asked, questions, native, members, len(boards))
                 tasks.append(
                     Task(
                         name,
@@ -173,8 +173,8 @@ class Calls(Metric):
 
 class Board(Scoreboard):
     """Scores the questions of a task, each in its own category. `asked` is the type of the task,
-    and the name of its metric where that is one category. `members` gets the scores of categories
-    that no task before, of `others`, asks."""
+    and the name of its metric where that is one category. `members` gets the scores, each under its
+    category and the task's `number`."""
 
     def __init__(
         self,
@@ -182,13 +182,11 @@ class Board(Scoreboard):
         questions: Sequence[Row],
         native: bool,
         members: Members,
-        others: Sequence[Board],
+        number: int,
     ) -> None:
         names = dict.fromkeys(str(row["category"]) for row in questions)
-        self.categories = [*names]
+        self.number = number
         self._members = members
-        self._first = len(others) << 32
-        self._counted = names.keys() - {name for other in others for name in other.categories}
         self._checks = {
             name: Calls(CATEGORIES[name], asked if named(asked) else name, native) for name in names
         }
@@ -215,11 +213,11 @@ class Board(Scoreboard):
         if index is None:
             return
         values = {
-            category: scores[check.name][check.name]
+            (category, self.number): scores[check.name][check.name]
             for category, check in self._checks.items()
-            if check.name in scores and category in self._counted
+            if check.name in scores
         }
-        self._members.add(values, self._first + index, cluster_of(parts))
+        self._members.add(values, (self.number << 32) + index, cluster_of(parts))
 
     def accuracies(self) -> dict[str, Accuracy]:
         """By category, of those with a value."""
@@ -262,14 +260,22 @@ def prompt(native: bool) -> Template:
 
 
 def groups_of(boards: Sequence[Board], members: Members) -> dict[str, Any]:
-    """The leaderboard's scores of all tasks together; of two of one category the first counts."""
+    """The leaderboard's scores of all tasks together; of two of one category the first counts that
+    has a value."""
     found: dict[str, Accuracy] = {}
+    counted: set[tuple[str, int]] = set()
     for board in boards:
-        found = board.accuracies() | found
+        first = {k: v for k, v in board.accuracies().items() if k not in found}
+        found |= first
+        counted |= {(name, board.number) for name in first}
 
-    def combine(means: Mapping[str, Mean]) -> Mapping[str, float]:
+    def combine(means: Mapping[tuple[str, int], Mean]) -> Mapping[str, float]:
         return summaries(
-            {name: Accuracy(mean.value, int(mean.count)) for name, mean in means.items()}
+            {
+                member[0]: Accuracy(mean.value, int(mean.count))
+                for member, mean in means.items()
+                if member in counted
+            }
         )
 
     known = members.known(combine)

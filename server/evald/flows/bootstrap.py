@@ -24,12 +24,16 @@ class Bootstrap:
     from Poisson's distribution of mean 1 says, so that nothing is held but the sums of each. What
     is drawn depends on the sample's number alone, or on its cluster, all of which is drawn
     together: samples may come in any order.
+
+    Resamples differ in size. Where scores are sums themselves, such as the number of all documents
+    found, those of a resample are scaled to the number of samples that there are.
     """
 
-    __slots__ = ("_clustered", "_samples", "_sums", "_units")
+    __slots__ = ("_clustered", "_count", "_samples", "_sums", "_units")
 
     def __init__(self) -> None:
         self._sums: dict[Any, Any] = {}
+        self._count = 0
         self._samples: Any = 0.0
         self._units: set[float] = set()
         """Two of them at most."""
@@ -40,6 +44,7 @@ class Bootstrap:
         unit = index if cluster is None else cluster
         self._clustered = self._clustered or cluster is not None
         weights = drawn(unit)
+        self._count += 1
         self._samples = self._samples + weights
         for name, number in numbers.items():
             self._sums[name] = self._sums.get(name, 0.0) + number * weights
@@ -47,14 +52,19 @@ class Bootstrap:
             self._units.add(unit)
 
     def document(
-        self, combine: Callable[[Mapping[Any, float]], Mapping[str, float]]
+        self,
+        combine: Callable[[Mapping[Any, float]], Mapping[str, float]],
+        *,
+        scaled: bool = True,
     ) -> dict[str, dict[str, Any]]:
         """`{"stats": {"stderr"}, "interval"}` of each score that `combine` makes of sums, by the
-        spread and the percentiles of the resamples; nothing of fewer than two units."""
+        spread and the percentiles of the resamples; nothing of fewer than two units. Sums that
+        are not `scaled` are exact, and do for scores that hang on no number of samples."""
         found: dict[str, list[float]] = {}
         if len(self._units) < 2:
             return {}
-        columns = {name: sums.tolist() for name, sums in self._sums.items()}
+        times, by = (self._count, self._samples.clip(1)) if scaled else (1, 1)
+        columns = {name: (sums * times / by).tolist() for name, sums in self._sums.items()}
         for i, samples in enumerate(self._samples.tolist()):
             sums = {name: column[i] for name, column in columns.items()}
             for score, value in combine(sums).items() if samples else ():

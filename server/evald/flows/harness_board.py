@@ -43,11 +43,12 @@ class Board(Scoreboard):
         self, metrics: Mapping[str, Any], means: Collection[str], *, clustered: bool
     ) -> None:
         """Adds to lm-eval's scores what is known here of those that are `means`, or made of two
-        sums, and the intervals of the others."""
+        sums, and the intervals of the others. Of a ratio without a value nothing is known: that
+        of the pairs that are finite is another."""
         for name, metric in metrics.items():
+            score = metric["scores"][name]
             is_mean = any(name == mean or name.startswith(f"{mean}__") for mean in means)
-            if is_mean or name in self.ratios:
-                score = metric["scores"][name]
+            if is_mean or (name in self.ratios and score["value"] is not None):
                 score |= self.scores(name).get(name, {}) | {"value": score["value"]}
         with_intervals(metrics, clustered=clustered)
 
@@ -63,6 +64,22 @@ class Board(Scoreboard):
         self.answers[sample.document.index] = sample.answers
         parts = {name: pair for name, pair in pairs.items() if name in self.ratios}
         return Scoring({m: {k: finite(v) for k, v in s.items()} for m, s in found.items()}, parts)
+
+    def add(
+        self,
+        scores: Mapping[str, Mapping[str, float | None]],
+        parts: Mapping[str, Sequence[float | None]],
+        error: Mapping[str, Any] | None = None,
+        index: int | None = None,
+    ) -> None:
+        """Pairs that are not finite are left out: JSON has none, and an earlier attempt's are
+        None."""
+        whole: dict[str, Sequence[float]] = {}
+        for name, numbers in parts.items():
+            known = [number for number in map(finite, numbers) if number is not None]
+            if len(known) == len(numbers):
+                whole[name] = known
+        super().add(scores, whole, error, index)
 
 
 def with_intervals(metrics: Mapping[str, Any], *, clustered: bool) -> None:

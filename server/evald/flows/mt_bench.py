@@ -21,6 +21,7 @@ from evald.flows.params import EvaluationParams, cluster_in, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.guard import GuardedSandbox
 from evald.metrics.metric import Metric, Scored
+from evald.metrics.verdict import after_thoughts
 from evald.model import ModelClient, Reply, Row
 from evald.templates import Templates
 
@@ -210,9 +211,10 @@ class Grades(Metric):
 
 
 def grade(reply: str) -> float | None:
-    """The grade in a judge's reply, from 1 to 10."""
+    """The grade in a judge's reply, from 1 to 10, after its thoughts."""
+    said = after_thoughts(reply)
     for pattern in RATINGS:
-        if found := re.search(pattern, reply):
+        if found := re.search(pattern, said):
             value = float(found[1])
             return value if 1 <= value <= 10 else None
     return None

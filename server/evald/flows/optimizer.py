@@ -17,6 +17,13 @@ from evald.model import ModelClient, Row
 SIZES = {"light": 6, "medium": 12, "heavy": 18}
 """Candidates by what `auto` says."""
 
+EXAMPLES = 5
+"""Of so many rows one is for examples, the others are for judging."""
+
+ENOUGH = 100
+"""When so many rows are for judging, one half chooses the prompt and the other half tells how good
+it is: the best of many on some rows looks better on these than it is."""
+
 SHOWN = 5
 """Rows that whoever writes instructions is shown."""
 
@@ -93,6 +100,41 @@ class Prompt:
 
 Judged = Callable[[Prompt, Sequence[int]], Awaitable[float]]
 """The mean score of a prompt on rows, given by their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Numbers of the rows that examples are drawn from, of those that choose the prompt, and of
+    those that tell how good it is."""
+
+    examples: Sequence[int]
+    choosing: Sequence[int]
+    judging: Sequence[int]
+
+    @classmethod
+    def of(cls, groups: Sequence[Sequence[int]], seed: int) -> Split:
+        """Splits rows at random, but no group of them: where a part would end within one, it ends
+        before or after it, whichever is nearer."""
+        order: list[int] = []
+        ends = [0]
+        for group in random.Random(seed).sample(groups, len(groups)):
+            order += group
+            ends.append(len(order))
+        first = nearest(ends, len(order) // EXAMPLES)
+        middle = nearest(ends, first + (len(order) - first) // 2)
+        choosing = judging = order[first:]
+        if len(judging) >= ENOUGH and first < middle < len(order):
+            choosing, judging = order[first:middle], order[middle:]
+        return cls(sorted(order[:first]), sorted(choosing), sorted(judging))
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the rows that judge the prompt did not choose it."""
+        return self.choosing != self.judging
+
+
+def nearest(numbers: Sequence[int], wanted: int) -> int:
+    return min(numbers, key=lambda number: abs(number - wanted))
 
 
 class Optimizer:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
-from evald.errors import EvaluationError
+from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.chat import opened_client
-from evald.flows.evaluation import Evaluation, Progress, Task
+from evald.flows.evaluation import Evaluation, Progress, Task, cluster_number
 from evald.flows.flow import Document, FlowContext, Kept, SampleRecord
-from evald.flows.optimizer import Optimizer, OptimizerParams, Prompt
+from evald.flows.optimizer import Optimizer, OptimizerParams, Prompt, Split
 from evald.flows.params import EvaluationParams, TaskParams, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.flows.signature import Signature
 from evald.flows.usage import Usage, tokens_of
 from evald.model import ModelClient, Reply, Row
-from evald.templates import Templates
+from evald.templates import Templates, context_of
 
 MOST_ROWS = 100_000
 """Rows of a task; they are held, since examples are drawn from them."""
 
-EXAMPLES = 5
-"""Of so many rows one is for examples, the others are for judging."""
+CHOSEN = "optimized_prompt"
+"""Where samples have the prompt that was found, so that another attempt goes on with it."""
 
-ENOUGH = 100
-"""When so many rows are for judging, one half chooses the prompt and the other half tells how good
-it is: the best of many on some rows looks better on these than it is."""
+OWN = ("seconds", "retries", "usage", CHOSEN)
+"""What samples have besides the fields that come out."""
 
 
 class OptimizationParams(TaskParams):
@@ -41,16 +39,22 @@ class OptimizationParams(TaskParams):
 def check_optimization(task: Document, path: str) -> None:
     """Checks the params of the task at `path`. Raises InvalidArgument."""
     params = parse(OptimizationParams, task.get("params") or {}, f"{path}.params")
-    Signature.parse(params.optimizer.signature, f"{path}.params.optimizer.signature")
+    field = f"{path}.params.optimizer.signature"
+    signature = Signature.parse(params.optimizer.signature, field)
+    if taken := [name for name in signature.outputs if name in OWN]:
+        raise InvalidArgument.of(
+            field, f"{taken[0]} is what every sample has: give what comes out another name"
+        )
 
 
 class Optimization:
     """A task that judges the config's own instruction and the best prompt found, on rows that no
-    example is drawn from; nor do these choose the prompt where there are ENOUGH. `board` makes a
-    scoreboard that counts usage in what it is given.
+    example is drawn from; nor do these choose the prompt where there are enough, by Split. `board`
+    makes a scoreboard that counts usage in what it is given.
 
     Samples are those of both prompts, one after the other; what is tried in between is not kept,
-    but counts in the usage.
+    but counts in the usage. An attempt that finds samples of a prompt found before it goes on with
+    that one, and does not know what the search took.
     """
 
     def __init__(
@@ -63,14 +67,12 @@ class Optimization:
         board: Callable[[Usage], Scoreboard],
         cluster: str | None = None,
     ) -> None:
-        order = random.Random(params.seed).sample(range(len(rows)), len(rows))
+        split = Split.of(groups_of(rows, cluster), params.seed)
         self.name = name
-        judging = choosing = order[len(rows) // EXAMPLES :]
-        if len(judging) >= ENOUGH:
-            choosing, judging = judging[: len(judging) // 2], judging[len(judging) // 2 :]
-        self._held_out = choosing is not judging
-        self._tried_on = [rows[i] for i in sorted(choosing)]
-        self._judged_on = [rows[i] for i in sorted(judging)]
+        self._rows = rows
+        self._held_out = split.held_out
+        self._tried_on = [rows[i] for i in split.choosing]
+        self._judged_on = [rows[i] for i in split.judging]
         self._usage = Usage()
         self._signature = Signature.parse(params.signature, "signature")
         self._client = client
@@ -78,7 +80,7 @@ class Optimization:
         self._board = board
         self._cluster = cluster
         self._baseline = Prompt(params.instruction)
-        drawn = [rows[i] for i in sorted(order[: len(rows) // EXAMPLES])]
+        drawn = [rows[i] for i in split.examples]
         self._optimizer = Optimizer(params, self._signature, drawn)
 
     @property
@@ -93,6 +95,10 @@ class Optimization:
         def kept(task: str) -> Iterator[Kept]:
             return (one for one in context.kept(task) if one.index < len(rows))
 
+        def later(task: str) -> Iterator[Kept]:
+            found = (one for one in context.kept(task) if one.index >= len(rows))
+            return (replace(one, index=one.index - len(rows)) for one in found)
+
         first = replace(context, kept=kept)
         baseline = await self._judge(self._baseline, rows, first, progress)
 
@@ -102,12 +108,18 @@ class Optimization:
             return board.mean
 
         counted = Counted(self._client, self._usage)
-        best = await self._optimizer.search(counted, judged, len(tried_on))
+        known = self._chosen(later(self.name))
+        best = known or await self._optimizer.search(counted, judged, len(tried_on))
         held = Held(context)
-        final = replace(context, emit=held, kept=nothing)
+        final = replace(context, emit=held, kept=later if known else nothing)
         optimized = await self._judge(best, rows, final, progress)
+        chosen = {
+            "instruction": best.instruction,
+            "examples": [self._rows.index(demo) for demo in best.demos],
+        }
         for record in held.samples:
-            context.emit.sample(replace(record, index=len(rows) + record.index))
+            sample = {**(record.sample or {}), CHOSEN: chosen}
+            context.emit.sample(replace(record, index=len(rows) + record.index, sample=sample))
         results = [board.result(self.name) for board in (baseline, optimized)]
         data: dict[str, Any] = {
             "baseline_prompt": self._baseline.text(self._signature),
@@ -122,6 +134,13 @@ class Optimization:
             data["errors"] = dict(errors)
         return {"metrics": side_by_side(*results), "data": data}
 
+    def _chosen(self, kept: Iterator[Kept]) -> Prompt | None:
+        """The prompt that samples of an earlier attempt have."""
+        found = ((one.sample or {}).get(CHOSEN) for one in kept)
+        if said := next(filter(None, found), None):
+            return Prompt(said["instruction"], tuple(self._rows[i] for i in said["examples"]))
+        return None
+
     async def _judge(
         self, prompt: Prompt, rows: Sequence[Row], context: FlowContext, progress: Progress
     ) -> Scoreboard:
@@ -131,6 +150,8 @@ class Optimization:
             messages = prompt.messages(self._signature, row)
             reply = await self._client.ask({**self._requests, "messages": messages})
             read = self._signature.read(reply.text)
+            if "response" in read:  # what comes out is called so: the usage stands beside it
+                read["usage"] = [reply.response.get("usage")]
             return {
                 "output_text": reply.text,
                 "response": reply.response,
@@ -146,6 +167,19 @@ class Optimization:
         )
         await Evaluation(task, context, progress).run()
         return board
+
+
+def groups_of(rows: Sequence[Row], cluster: str | None) -> list[list[int]]:
+    """Numbers of the rows that belong together by the field `cluster`, and of each row alone that
+    has none."""
+    groups: dict[Any, list[int]] = {}
+    for i, row in enumerate(rows):
+        key: Any = (i,)
+        if cluster is not None:
+            with suppress(EvaluationError):
+                key = cluster_number(row, context_of(row)["item"], cluster)
+        groups.setdefault(key, []).append(i)
+    return list(groups.values())
 
 
 class Counted:

@@ -34,12 +34,13 @@ def ratios_of(task: Any) -> dict[str, Callable[[Sequence[float]], float]]:
 
 
 def ratio_of(function: Callable[[Any], float]) -> Callable[[Sequence[float]], float]:
-    """An aggregation of lm-eval's for pairs, of the pair of their sums."""
+    """An aggregation of lm-eval's for pairs, of the pair of their sums; infinity where that is too
+    great, or the second sum, such as the number of words, is 0."""
 
     def value(sums: Sequence[float]) -> float:
         try:
             return function([tuple(sums)])
-        except OverflowError:
+        except (OverflowError, ZeroDivisionError):
             return inf
 
     return value

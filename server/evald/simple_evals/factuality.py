@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evald.errors import EvaluationError
+from evald.metrics.verdict import after_thoughts
 from evald.simple_evals import prompts
 from evald.simple_evals.benchmark import Benchmark, Row, Tools, first, question_of
 
@@ -63,10 +64,11 @@ class SimpleQa(Benchmark):
 
 
 def letter_of(reply: str) -> str:
-    """The grade in a judge's reply. Raises EvaluationError of kind `judge`."""
-    if found := LETTER.search(reply):
+    """The grade in a judge's reply, after its thoughts. Raises EvaluationError of kind `judge`."""
+    said = after_thoughts(reply)
+    if found := LETTER.search(said):
         return found[1]
     for word, letter in WORDS.items():
-        if word in reply.upper():
+        if word in said.upper():
             return letter
     raise EvaluationError("judge", f"the judge says none of A, B and C, but {reply!r:.80}")
