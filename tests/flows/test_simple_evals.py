@@ -125,7 +125,8 @@ def test_a_judge_of_equality(world_of: Any, model_of: Any, kind: str, judged: in
         asked = asked_of(request)
         if "two expressions" in asked:
             given = asked.rpartition("Expression 2: ")[2]
-            return {"two": "Yes.", "6": "yes"}.get(given, "They differ.")
+            replies = {"two": "Yes.", "6": "<think>No?</think>\n\nyes"}
+            return replies.get(given, "They differ.")
         said = next(a for q, a in {"1 +": "two", "2 +": "5", "3 +": "6"}.items() if q in asked)
         return (
             f"Answer: {said} or \\boxed{{{said}}}" if kind.startswith("AA") else f"Answer: {said}"

@@ -50,7 +50,7 @@ ALLOWED = {
     "bfcl": {"bfcl", "suggest", "errors"},
     "code": {"code", "processes", "model", "suggest", "errors"},
     "harness": {"harness", "model", "tasks", "errors"},
-    "simple_evals": {"simple_evals", "errors"},
+    "simple_evals": {"simple_evals", "metrics", "errors"},
     "safety": {"safety", "metrics", "model", "errors"},
     "judging": {
         "judging",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evald.errors import EvaluationError
+from evald.metrics.verdict import after_thoughts
 from evald.simple_evals import prompts
 from evald.simple_evals.benchmark import Benchmark, Row, Tools, first, question_of
 from evald.simple_evals.boxed import boxes
@@ -85,7 +86,7 @@ class Mathematics(Benchmark):
         if self.symbols_first and await tools.equal(expected, answer):
             return {"score": 1.0}
         said = await tools.ask({"expression1": expected, "expression2": answer})
-        match said.strip().strip(".'\"*").lower():
+        match after_thoughts(said).strip().strip(".'\"*").lower():
             case "yes":
                 return {"score": 1.0}
             case "no":
