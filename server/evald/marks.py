@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 LONGEST = 80
 """Characters of a line of a template that counts as a mark."""
 
 BRACKETS = re.compile(r"\[[^\[\]\s][^\[\]\n]{0,77}\]|<[^<>\s][^<>\n]{0,77}>")
+TAG = re.compile(r"([<\[])(/?)(.*\w.*)([>\]])")
 RULE = re.compile(r"([#=\-*`~_|+])\1\1+")
 """What a line of a template begins with that is a mark by itself: something in brackets, or three
 signs or more."""
 
-LABEL = re.compile(r"\w[\w '()/-]{0,40}[:\uFF1A](?!//)")
-LAST_LABEL = re.compile(r"\w[\w '()/-]{0,40}[:\uFF1A]\s*$")
-DECORATION = " \t>*_#-"
-"""What labels and headings may begin with."""
+ENDS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+UNSEEN = (
+    r"\xad\u034f\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0"
+)
+BLANK = rf"\s{UNSEEN}"
+"""Characters, as sets of patterns have them, that end lines, that have no width, and that readers
+see nothing of."""
+
+LINE_END = re.compile(f"[{ENDS}]")
+LINE_START = rf"(?:\A|(?<=[{ENDS}]))"
+INDENT = rf"(?:[^\S{ENDS}]|[{UNSEEN}])*+"
+
+DECORATION = rf"(?:[^\w{ENDS}]|[_{UNSEEN}])*+"
+"""What labels and headings may begin with: signs, but not words."""
+
+NUMBERING = rf"(?:(?:[0-9]{{1,3}}[.)]|[a-z][.)](?!\w)){DECORATION}){{0,3}}"
+"""What may stand before a label as well, such as `1.`."""
+
+LOOSE = rf"[{BLANK}*_`~\"')\]]"
+"""What may stand between a label and its colon."""
+
+EMPHASIS = "*`"
+"""Signs that may stand between words."""
+
+HEADED = rf"(?=(?:[^\w{ENDS}.,;!?]|_)*+(?:\Z|[{ENDS}]))"
+"""The end of a line with nothing but a heading."""
+
+LABEL = re.compile(rf"(\w[\w '()/-]{{0,40}}){LOOSE}{{0,8}}[:\uFF1A](?!//)")
+LAST_LABEL = re.compile(r"(\w[\w '()/-]{0,40})[*_`]{0,3}[:\uFF1A][*_`\s]*$")
 
 COLONS = ":\N{FULLWIDTH COLON}"
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
@@ -40,13 +67,16 @@ TOKENS = "|".join(
 class Marks:
     """The marks of templates that are read together, as the messages of one chat are.
 
-    `signs` finds brackets, lines that begin with three signs, and tokens; `words` labels and
-    headings. Between their words any white space counts, and capitals do not.
+    `signs` finds brackets, lines that begin with three signs, and tokens; `brackets` all but these
+    lines; `words` labels, headings, and brackets that are written with other blanks. Capitals do
+    not count, nor which blanks are between words.
     """
 
     def __init__(self) -> None:
-        self._signs: set[str] = set()
+        self._brackets: set[str] = set()
+        self._rules: set[str] = set()
         self._words: set[str] = set()
+        self._starts: set[str] = set()
 
     def add(self, own: Sequence[str]) -> None:
         """Takes the marks from what one template says itself, in pieces: between two of them it
@@ -61,44 +91,88 @@ class Marks:
                     number < len(own) - 1 and i == filled[-1]
                 )
                 self._add_line(lines[i].strip(), follows, leads, is_next)
-        for name in ("signs", "words"):
+        for name in ("signs", "brackets", "words"):
             self.__dict__.pop(name, None)
 
     @cached_property
     def signs(self) -> re.Pattern[str]:
         """Marks in which a space makes a difference."""
-        listed = sorted(self._signs, key=len, reverse=True)
-        return re.compile("|".join([TOKENS, *listed]), re.MULTILINE | re.IGNORECASE)
+        return any_of(TOKENS, *longest_first(self._brackets | self._rules))
+
+    @cached_property
+    def brackets(self) -> re.Pattern[str]:
+        """Tokens, and marks in brackets."""
+        return any_of(TOKENS, *longest_first(self._brackets))
 
     @cached_property
     def words(self) -> re.Pattern[str]:
-        """Labels and headings."""
-        listed = sorted(self._words, key=len, reverse=True) or ["(?!)"]
-        return re.compile("|".join(listed), re.MULTILINE | re.IGNORECASE)
+        """Labels, headings, and brackets with other blanks."""
+        listed = longest_first(self._words)
+        if self._starts:
+            starts = "|".join(longest_first(self._starts))
+            listed.append(f"{LINE_START}{DECORATION}{NUMBERING}(?:{starts})")
+        return any_of(*listed)
 
     def _add_line(self, line: str, follows: bool, leads: bool, is_next: bool) -> None:
         """`follows` a value in the same line, `leads` to one there, or `is_next` to one."""
         if is_next:
-            self._signs |= {spaced(found) for found in BRACKETS.findall(line)}
+            self._add_brackets(BRACKETS.findall(line))
         if is_sign(line) and len(line) <= LONGEST:
-            begins = r"^[ \t]*" if RULE.fullmatch(line) else ""
-            self._signs.add(begins + spaced(line))
+            if BRACKETS.fullmatch(line):
+                self._add_brackets([line])
+            elif BRACKETS.match(line):
+                self._brackets.add(spaced(line))
+            else:
+                begins = LINE_START + INDENT if RULE.fullmatch(line) else ""
+                self._rules.add(begins + spaced(line))
             return
-        text = line.lstrip(DECORATION)
-        begins = r"(?<!\w)" if follows else rf"^[{re.escape(DECORATION)}]*"
-        if label := LABEL.match(text):
-            self._words.add(begins + spaced(label[0]))
+        text = re.sub(DECORATION, "", line, count=1)
+        unnumbered = re.sub(NUMBERING, "", text, count=1, flags=re.IGNORECASE)
+        if label := LABEL.match(unnumbered):
+            self._add_words(labelled(label[1]), follows)
         if leads and (label := LAST_LABEL.search(text)) and label.start():
-            self._words.add(r"(?<!\w)" + spaced(label[0]))
+            self._add_words(labelled(label[1]), True)
         if is_next and not (follows or leads) and is_heading(text):
-            ends = r"(?!\w)" if len(text.split()) > 1 else r"[ \t]*$"
-            self._words.add(begins + spaced(text) + ends)
+            ends = r"(?!\w)" if len(text.split()) > 1 else HEADED
+            self._add_words(spaced(text, EMPHASIS) + ends, follows)
+
+    def _add_words(self, pattern: str, anywhere: bool) -> None:
+        if anywhere:
+            self._words.add(r"(?<![^\W_])" + pattern)
+        else:
+            self._starts.add(pattern)
+
+    def _add_brackets(self, marks: Sequence[str]) -> None:
+        for mark in marks:
+            self._brackets.add(spaced(mark))
+            if tag := TAG.fullmatch(mark):
+                self._words.add(f"(?!{spaced(mark)}){loosened(*tag.groups())}")
 
 
-def spaced(mark: str) -> str:
-    """A pattern of a mark, whatever white space is between its words."""
-    words = r"\s+".join(map(re.escape, mark.split()))
-    return re.sub(r"(?<=\w)([:\uFF1A])$", r"\\s*\1", words)
+def any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns) or "(?!)", re.IGNORECASE)
+
+
+def longest_first(patterns: Collection[str]) -> list[str]:
+    return sorted(patterns, key=lambda pattern: (-len(pattern), pattern))
+
+
+def spaced(mark: str, between: str = "") -> str:
+    """A pattern of a mark, whatever blanks, or signs of `between`, are between its words."""
+    gap = f"[{BLANK}{between}]+"
+    words = [re.escape(word) for word in re.split(gap, mark) if word]
+    colon = re.compile(r"(?<=\w)[:\uFF1A]$")
+    return colon.sub(lambda found: f"[{BLANK}]*{found[0]}", gap.join(words))
+
+
+def labelled(label: str) -> str:
+    """A pattern of a label with its colon."""
+    return f"{spaced(label, EMPHASIS)}{LOOSE}*[{COLONS}]"
+
+
+def loosened(*parts: str) -> str:
+    """A pattern of a mark in brackets, whatever blanks are within these: `</answer >`."""
+    return f"[{BLANK}]*".join(spaced(part) for part in parts if part)
 
 
 def is_sign(line: str) -> bool:
@@ -124,7 +198,7 @@ def closer(after: str) -> re.Pattern[str] | None:
         is_own = "\n" in after[: after.index(line)]
         if BRACKETS.match(line) or (is_own and RULE.match(line)):
             return None
-        begins, text = (r"^[ \t]*" if is_own else r"(?<!\S)"), line
+        begins, text = (LINE_START + INDENT if is_own else rf"(?<![^{BLANK}])"), line
     else:
         return None
     sign = re.match(r"(.)\1*", text)
@@ -132,8 +206,8 @@ def closer(after: str) -> re.Pattern[str] | None:
     follows = text[sign.end() : sign.end() + 1]
     if begins and follows.strip():
         return None  # part of a word such as `(see`
-    ends = r"(?!\S)" if begins else r"(?!\w)" if sign[0] in APOSTROPHES else ""
-    return re.compile(begins + re.escape(sign[0]) + ends, re.MULTILINE)
+    ends = rf"(?![^{BLANK}])" if begins else r"(?!\w)" if sign[0] in APOSTROPHES else ""
+    return re.compile(begins + re.escape(sign[0]) + ends)
 
 
 def is_bare(before: str, after: str) -> bool:

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psutil
@@ -19,6 +21,7 @@ import pytest
 from evald.clients.model import ModelClients
 from evald.errors import EvaluationError
 from evald.local import vllm
+from evald.local.models import Artifact, Engine, LocalModels, count_artifacts
 from evald.settings import Settings
 from tests.checkpoint import checkpoint
 
@@ -159,6 +162,35 @@ def test_one_that_does_not_heed_is_killed(
     await_end(pids)
 
 
+@pytest.mark.usefixtures("stub")
+def test_what_a_server_leaves_when_it_ends_by_itself_ends_too(
+    tmp_path: Path, clients: Callable[..., ModelClients]
+) -> None:
+    with clients([]) as models:
+        pids = told(models, configured(tmp_path / "model"))["pids"]
+        os.kill(pids[1], signal.SIGKILL)
+        await_end(pids)
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Answers anybody, as long as they ask for something."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"data": [{"id": "theirs"}]}')
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_port_that_somebody_else_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        Thread(target=stranger.serve_forever, daemon=True).start()
+        monkeypatch.setattr(vllm, "free_port", lambda: stranger.server_port)
+        with pytest.raises(EvaluationError, match="Address already in use"):
+            vllm.Vllm(configured(tmp_path / "model"), "m")
+        stranger.shutdown()
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -206,6 +238,40 @@ def test_transformers_run_it_otherwise(
     with clients(lines, local_engine=engine) as models:
         models.connect({"artifact": {"files_url": f"file://{folder}"}}, {}, "writes")
     assert lines[0].endswith("run by transformers")
+
+
+@pytest.mark.usefixtures("stub")
+@pytest.mark.parametrize(
+    ("engine", "count", "runner"),
+    [("auto", 1, "vLLM"), ("auto", 2, "transformers"), ("vllm", 2, "vLLM")],
+)
+def test_vllm_shares_gpus_with_no_other_model(
+    tmp_path: Path, engine: Engine, count: int, runner: str
+) -> None:
+    source = checkpoint(tmp_path / "model")
+
+    def link(artifact: Artifact, folder: Path) -> None:
+        for path in source.iterdir():
+            (folder / path.name).symlink_to(path)
+
+    lines: list[str] = []
+    models = LocalModels(link, lambda level, text: lines.append(text), engine, count)
+    models.serve({"files_url": "own"}, "writes")
+    models.close()
+    assert lines[0].endswith(f"run by {runner}")
+
+
+def test_models_that_a_job_runs_are_counted() -> None:
+    own = {"artifact": {"files_url": "a"}}
+    judge = {"model": {"artifact": {"files_url": "b"}}}
+    served = {"artifact": {"files_url": "c"}, "api_endpoint": {"url": "http://m/v1"}}
+    pipeline = {"query_embedding_model": own, "index_embedding_model": own}
+    config = {"params": {"extra": {"judge": judge}}, "tasks": {"t": {"metrics": [judge]}}}
+    assert count_artifacts({"model": own}, {}) == 1
+    assert count_artifacts({"model": own}, {"params": {"extra": {"judge": {"model": own}}}}) == 1
+    assert count_artifacts({"model": own}, config) == 2
+    assert count_artifacts({"retriever": {"pipeline": pipeline}, "model": served}, config) == 2
+    assert count_artifacts({"model": "meta/llama"}, {"model": served}) == 0
 
 
 def test_vllm_that_is_asked_for_and_not_there(

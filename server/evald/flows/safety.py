@@ -100,7 +100,7 @@ class Judged(Metric):
 
     def __init__(self, guard: Guard, judge: Judge) -> None:
         self._guard = guard
-        templates = Templates("judge", GuardedSandbox())
+        templates = Templates("judge", GuardedSandbox(fences=False))
         source = guard.question
         if judge.form == COMPLETIONS:
             source = guard.wrapper % source.strip()

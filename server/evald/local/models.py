@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
 
+from evald.model import is_local
+
 Kind = Literal["writes", "embeds"]
 Engine = Literal["auto", "transformers", "vllm"]
-"""What runs models that write: `auto` is vLLM where it is installed and there are GPUs."""
+"""What runs models that write: `auto` is vLLM where it is installed, there are GPUs, and the job
+runs no other model, since vLLM leaves that no room on them."""
 
 Artifact = Mapping[str, Any]
 
@@ -34,7 +37,7 @@ class LocalModels:
     """Loads artifacts and serves them until `close`.
 
     `link` puts links to an artifact's files into a folder, and `say` writes into the log of the
-    job.
+    job. `count` is how many models the job runs (see `count_artifacts`).
     """
 
     def __init__(
@@ -42,10 +45,12 @@ class LocalModels:
         link: Callable[[Artifact, Path], None],
         say: Callable[[str, str], None],
         engine: Engine = "auto",
+        count: int = 1,
     ) -> None:
         self._link = link
         self._say = say
         self._engine = engine
+        self._count = count
         self._open = ExitStack()
         self._servers: dict[tuple[object, ...], Served] = {}
 
@@ -105,4 +110,22 @@ class LocalModels:
 
         if kind == "embeds" or self._engine == "transformers":
             return False
-        return self._engine == "vllm" or (vllm.is_installed() and vllm.gpus() > 0)
+        if self._engine == "vllm":
+            return True
+        return self._count <= 1 and vllm.is_installed() and vllm.gpus() > 0
+
+
+def count_artifacts(*documents: Any) -> int:
+    """How many models a job has to run, as its target and its config say."""
+    return len({(a.get("files_url"), a.get("precision")) for a in artifacts(documents)})
+
+
+def artifacts(document: Any) -> Iterator[Artifact]:
+    """Those of models without an endpoint, at any depth."""
+    if is_local(document) and isinstance(document["artifact"], Mapping):
+        yield document["artifact"]
+    if isinstance(document, Mapping):
+        document = list(document.values())
+    if isinstance(document, list | tuple):
+        for part in document:
+            yield from artifacts(part)

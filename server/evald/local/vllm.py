@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import json
 import os
 import secrets
 import signal
@@ -29,6 +30,9 @@ POLL_SECONDS = 0.1
 END_SECONDS = 10
 """How long vLLM may take to put things away once it is told to end."""
 
+LISTED = 2**20
+"""Bytes of its list of models that are read."""
+
 TOLD = 2**12
 """Bytes of its log that an error is told by."""
 
@@ -41,9 +45,10 @@ PARSERS = {"<tool_call>": "hermes", "<|python_tag|>": "llama3_json", "[TOOL_CALL
 TEMPLATES = ("chat_template.jinja", "tokenizer_config.json")
 
 # Leads the process group of vLLM, and kills it when the pipe that standard input is breaks: the
-# process that holds the other end is gone then, however it ended. (Running Python between fork and
-# exec instead is not safe with threads, and the kernel's parent-death signal would spare what vLLM
-# has started.)
+# process that holds the other end is gone then, however it ended. What vLLM's server leaves when it
+# ends by itself is killed too: nobody would watch the pipe any more. (Running Python between fork
+# and exec instead is not safe with threads, and the kernel's parent-death signal would spare what
+# vLLM has started.)
 LAUNCH = """
 import os, signal, subprocess, sys, threading
 def watch():
@@ -51,8 +56,8 @@ def watch():
     os.killpg(0, signal.SIGKILL)
 signal.signal(signal.SIGTERM, lambda *_: None)
 threading.Thread(target=watch, daemon=True).start()
-status = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL).wait()
-os._exit(status if status >= 0 else 128 - status)
+subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL).wait()
+os.killpg(0, signal.SIGKILL)
 """
 
 
@@ -137,13 +142,14 @@ class Vllm:
 
     def _wait(self) -> None:
         """Returns when it answers. How long that may take is the job's affair."""
-        while not is_healthy(self._port):
-            if not self._lives():
-                raise wrong(
-                    f"vLLM ended before it answered (EVALD_LOCAL_ENGINE=transformers does without "
-                    f"it): {self._told()}"
-                )
+        while self._lives():
+            if self.name in models_at(self._port, self.key):
+                return
             time.sleep(POLL_SECONDS)
+        raise wrong(
+            f"vLLM ended before it answered (EVALD_LOCAL_ENGINE=transformers does without it): "
+            f"{self._told()}"
+        )
 
     def _lives(self) -> bool:
         """Whether it has not ended. It is not reaped by this: until `close`, its process group
@@ -173,13 +179,18 @@ def tool_parser(folder: Path) -> str | None:
     return None
 
 
-def is_healthy(port: int) -> bool:
+def models_at(port: int, key: str) -> list[str]:
+    """The models that a server on this machine has for who shows the key. Another server may have
+    taken the port meanwhile: it does not know the key, or has other models."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
+        connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
+        response = connection.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            return []
+        return [model["id"] for model in json.loads(response.read(LISTED))["data"]]
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return []
     finally:
         connection.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import orjson
@@ -18,6 +18,13 @@ TRIES = 1000
 BEGUN, ENDED = "<think>", "</think>"
 """Around thoughts, as most models write them. Where a model's `reasoning_params` have another
 `end_token`, its replies come without them."""
+
+Placed = tuple[int, int, dict[str, Any]]
+"""Where an object begins in a reply and where it ends, and the object."""
+
+NOWHERE: Placed = (0, 0, {})
+
+SENTENCE_END = " \t\r\n.'\"`"
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
@@ -37,7 +44,7 @@ class Parser(BaseModel):
     looks at the beginning of the reply alone. `json` reads a JSON object and follows `json_path`
     (`verdict.score`, `scores[0]`). Of a reply that is no JSON as a whole, the last object counts
     that has the path: judges quote first and conclude then. Both look at what comes after thoughts
-    in `<think>`.
+    in `<think>`; a `</think>` that an object quotes ends none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -215,8 +222,21 @@ def truth(said: Any) -> float:
 
 def after_thoughts(reply: str) -> str:
     """What a model that thinks aloud says after its thoughts: nothing, if they do not end."""
-    _, ended, said = reply.rpartition(ENDED)
-    return "" if not ended and reply.lstrip().startswith(BEGUN) else said
+    if ENDED not in reply and not reply.lstrip().startswith(BEGUN):
+        return reply
+    end = thoughts_end(reply, between_words(reply))
+    return reply[end:].lstrip() if end else reply
+
+
+def thoughts_end(reply: str, found: Sequence[Placed]) -> int:
+    """Where the thoughts of a reply end, in which these objects were found. A tag within an object
+    is quoted, and so is one with nothing but the end of a sentence after it."""
+    limit = len(reply.rstrip(SENTENCE_END)) - 1
+    for begin, until, _ in reversed([NOWHERE, *found]):
+        if (at := reply.rfind(ENDED, until, limit)) >= 0:
+            return at + len(ENDED)
+        limit = min(limit, begin)
+    return len(reply) if reply.lstrip().startswith(BEGUN) else 0
 
 
 def find_json(path: list[str | int], reply: str) -> Any:
@@ -241,25 +261,28 @@ def objects(reply: str) -> Iterator[dict[str, Any]]:
     try:
         whole = orjson.loads(reply)
     except orjson.JSONDecodeError:
-        yield from reversed(between_words(after_thoughts(reply)))
-    else:
-        if isinstance(whole, dict):
-            yield whole
+        whole = None
+    if isinstance(whole, dict):
+        yield whole
+        return
+    found = between_words(reply)
+    end = thoughts_end(reply, found)
+    yield from (value for begin, _, value in reversed(found) if begin >= end)
 
 
-def between_words(text: str) -> list[dict[str, Any]]:
+def between_words(text: str) -> list[Placed]:
     """The JSON objects that stand within a text, and in no other of them, in their order."""
-    decoder, end = json.JSONDecoder(), len(text)
-    found: list[tuple[int, dict[str, Any]]] = []
+    decoder, begin = json.JSONDecoder(), len(text)
+    found: list[Placed] = []
     for _ in range(TRIES):
-        end = text.rfind("{", 0, end)
-        if end < 0:
+        begin = text.rfind("{", 0, begin)
+        if begin < 0:
             break
         try:
-            value, until = decoder.raw_decode(text, end)
+            value, until = decoder.raw_decode(text, begin)
         except (ValueError, RecursionError):
             continue
-        while found and found[-1][0] <= until:
+        while found and found[-1][1] <= until:
             found.pop()
-        found.append((until, value))
-    return [value for _, value in reversed(found)]
+        found.append((begin, until, value))
+    return found[::-1]

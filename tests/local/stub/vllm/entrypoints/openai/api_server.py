@@ -21,12 +21,14 @@ KIND = json.loads((Path(OPTIONS["--model"]) / "config.json").read_text())["model
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.answer(200 if self.path == "/health" else 404, {})
+        if self.path != "/v1/models":
+            self.answer(200 if self.path == "/health" else 404, {})
+        elif self.is_known():
+            self.answer(200, {"object": "list", "data": [{"id": OPTIONS["--served-model-name"]}]})
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
-            self.answer(401, {"error": "Unauthorized"})
+        if not self.is_known():
             return
         if asked["model"] != OPTIONS["--served-model-name"]:
             self.answer(404, {"error": f"there is no {asked['model']}"})
@@ -39,6 +41,13 @@ class Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": json.dumps(told)}
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
         self.answer(200, {"object": "chat.completion", "choices": choices})
+
+    def is_known(self) -> bool:
+        """Whether who asks has the key, and is told so if not."""
+        if self.headers["Authorization"] == f"Bearer {os.environ['VLLM_API_KEY']}":
+            return True
+        self.answer(401, {"error": "Unauthorized"})
+        return False
 
     def answer(self, status: int, document: object) -> None:
         body = json.dumps(document).encode()
