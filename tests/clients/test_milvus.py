@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from milvus_lite import MilvusLite
 from milvus_lite.adapter.grpc.server import start_server_in_thread
 from pymilvus import MilvusClient
 
+from evald.clients import milvus
 from evald.clients.leftovers import Dropper, Leftovers
 from evald.clients.milvus import TEXT_BYTES, MilvusIndex, MilvusIndexes, shortened
 from evald.errors import EvaluationError
@@ -185,7 +188,7 @@ def test_a_collection_that_could_not_be_dropped_is_left_to_the_server(
             assert isinstance(index, MilvusIndex)
             monkeypatch.setattr(index._client, "drop_collection", no)
 
-    def no(collection: str) -> None:
+    def no(collection: str, **how: object) -> None:
         raise OSError("no")
 
     asyncio.run(add())
@@ -209,6 +212,119 @@ def test_a_dropped_collection_is_forgotten(url: str, tmp_path: Path) -> None:
 
     asyncio.run(add())
     assert leftovers.idle() == {}
+
+
+def test_an_attempt_that_is_told_to_end_leaves_the_collection_to_the_next(
+    url: str, tmp_path: Path
+) -> None:
+    leftovers = Leftovers(tmp_path / "collections")
+    indexes = MilvusIndexes(url, None, "eval-A", leftovers)
+
+    async def attempt(added: asyncio.Event) -> None:
+        async with indexes.open("0") as index:
+            await index.add(passages(0, 9), vectors(0, 9))
+            added.set()
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        added = asyncio.Event()
+        overtaken = asyncio.create_task(attempt(added))
+        await added.wait()
+        async with indexes.open("0") as index:
+            overtaken.cancel()
+            with suppress(asyncio.CancelledError):
+                await overtaken
+            assert await index.count() == 9
+            assert leftovers.idle() == {}
+        assert there(url) == [], "the last one drops it"
+        told = asyncio.create_task(attempt(added := asyncio.Event()))
+        await added.wait()
+        told.cancel()
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(main())
+    assert there(url) == ["evald_eval_A_0"]
+    assert leftovers.idle() == {"evald_eval_A_0": "eval-A"}
+
+
+def test_an_overtaken_attempt_that_finishes_drops_nothing(url: str, tmp_path: Path) -> None:
+    leftovers = Leftovers(tmp_path / "collections")
+    indexes = MilvusIndexes(url, None, "eval-A", leftovers)
+
+    async def main() -> None:
+        async with indexes.open("0") as index:
+            async with indexes.open("0") as overtaken:
+                for one in (index, overtaken):
+                    await one.count()
+                for one in (index, overtaken):
+                    await one.add(passages(0, 9), vectors(0, 9))
+            assert await index.count() == 9, "both have added the same"
+            await index.ready()
+            assert len({found.id for found in await index.search(asked()[0], 9)}) == 9
+        assert there(url) == []
+        assert not list((tmp_path / "collections").iterdir())
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("told_to_end", [False, True])
+def test_a_note_that_cannot_be_written_fails_no_job(
+    url: str, tmp_path: Path, told_to_end: bool
+) -> None:
+    said: list[tuple[str, str]] = []
+    leftovers = Leftovers(tmp_path / "elsewhere" / "collections")
+    indexes = MilvusIndexes(url, None, "eval-A", leftovers, say=lambda *one: said.append(one))
+
+    async def attempt() -> None:
+        async with indexes.open("0") as index:
+            await index.add(passages(0, 9), vectors(0, 9))
+            assert there(url) == ["evald_eval_A_0"]
+            if told_to_end:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                await asyncio.sleep(0)
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(attempt())
+    [(level, message)] = said
+    assert level == "warning"
+    assert message.startswith("evald_eval_A_0 stays in Milvus if this job is killed: ")
+    assert there(url) == [], "nobody else would drop it"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_collection_that_hangs_keeps_no_other_from_being_dropped(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def add() -> None:
+        for name in ("0", "1"):
+            index = await milvus._connected(url, name_of(name))
+            await index.add(passages(0, 3), vectors(0, 3))
+            await index.close(drop=False)
+
+    def name_of(name: str) -> str:
+        return f"evald_eval_A_{name}"
+
+    def drop(served: MilvusLite, collection: str, **how: object) -> None:
+        if collection == name_of("0"):
+            over.wait(60)
+            ended.set()
+        else:
+            really(served, collection, **how)
+
+    asyncio.run(add())
+    over, ended, really = threading.Event(), threading.Event(), MilvusLite.drop_collection
+    monkeypatch.setattr(MilvusLite, "drop_collection", drop)
+    monkeypatch.setattr(milvus, "DROP_SECONDS", 1)
+    (hung, cause), (dropped, nothing) = milvus.drop(url, [name_of("0"), name_of("1")])
+    assert (hung, dropped) == (name_of("0"), name_of("1"))
+    assert cause is not None
+    assert "password" not in cause
+    assert nothing is None
+    assert there(url) == [name_of("0")]
+    over.set()
+    assert ended.wait(10)
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:

@@ -152,6 +152,34 @@ def test_a_job_that_ends_with_its_child_killed_leaves_no_collection(
     await_that(lambda: not list((beside.data_dir / "collections").iterdir()))
 
 
+def test_a_cancelled_job_leaves_no_collection(
+    beside: Service, slow: Endpoint, collections: Collections
+) -> None:
+    rest = Rest(beside)
+    job_id = started(rest, slow)
+    await_that(collections)
+    rest("POST", f"/jobs/{job_id}/cancel")
+    assert rest.finish(job_id)["status"] == "cancelled"
+    await_that(lambda: not collections())
+    await_that(lambda: not list((beside.data_dir / "collections").iterdir()))
+
+
+def test_a_job_that_a_server_goes_on_with_embeds_no_document_again(
+    milvus: str, tmp_path: Path, collections: Collections
+) -> None:
+    service = Service(tmp_path / "data", EVALD_MILVUS_URL=milvus, EVALD_GRACE_SECONDS="1")
+    with Endpoint(latency=0.5) as slower:
+        with service:
+            job_id = started(Rest(service), slower)
+            await_that(collections)
+        assert collections(), "what was told to end leaves it to the next attempt"
+        with service:
+            assert Rest(service).finish(job_id)["status"] == "completed"
+            assert not collections()
+    wanted = Counter(text for *_, text in described()[:DOCUMENTS])
+    assert (embedded(slower) - wanted).total() <= BATCH
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 def test_a_job_that_is_cancelled_when_its_child_was_killed_leaves_no_collection(
     milvus: str, tmp_path: Path, slow: Endpoint, collections: Collections

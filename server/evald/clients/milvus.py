@@ -7,14 +7,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from evald.clients.leftovers import Leftovers
+from evald.clients.leftovers import Leftovers, Note
 from evald.clients.redact import redact
 from evald.clients.together import Together
 from evald.errors import EvaluationError
@@ -32,18 +32,20 @@ MEMTABLE = ("MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES", str(16 * 2**20))
 """milvus-lite gathers so much before it writes; with its own default it takes a gigabyte to write
 100,000 texts."""
 
+DROP_SECONDS = 10.0
+"""How long Milvus may take to drop a collection."""
 
 MOST_HERE = 10_000
-"""Texts of an index that milvus-lite holds. It has them all in memory, some 12 KB each; what is
-beyond is searched in a file."""
+"""Texts of an index that milvus-lite has, all in memory, some 12 KB each; a file has the others."""
 
 
 class MilvusIndexes:
     """Indexes of one job, each a collection named after the job.
 
-    They are in the Milvus server at `url`, where a collection is dropped when it is closed, and by
-    the server from what `leftovers` says if that fails, which `say` tells as well. Without one they
-    are in milvus-lite and in a file, in `folder`, and stay until the folder goes.
+    They are in the Milvus server at `url`, where a collection is dropped when it is closed. If that
+    fails, which `say` tells, evald's server drops it, from what `leftovers` says; so it does when a
+    job is told to end and no other attempt follows, which would use what is there. Without a URL
+    they are in milvus-lite and in a file, in `folder`, and stay until the folder goes.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class MilvusIndexes:
         self._folder = folder
         self._job_id = job_id
         self._leftovers = leftovers
-        self._say = say
+        self._say = say or (lambda level, message: None)
 
     @asynccontextmanager
     async def open(self, name: str) -> AsyncIterator[Index]:
@@ -72,17 +74,26 @@ class MilvusIndexes:
     @asynccontextmanager
     async def _there(self, url: str, collection: str) -> AsyncIterator[Index]:
         index = await _connected(url, collection)
-        with ExitStack() as noted:
-            if self._leftovers is not None:
-                noted.enter_context(self._leftovers.using(collection, self._job_id))
+        with ExitStack() as use:
+            note = self._note(use, collection)
             try:
                 yield index
             finally:
-                failed = await index.close(drop=True)
-                if failed is not None and self._say is not None:
+                drop = note is None or (not told_to_end() and note.end())
+                failed = await index.close(drop=drop)
+                if failed is not None:
                     self._say("warning", f"{failed.message}: {collection} is not dropped yet")
-                if failed is None and self._leftovers is not None:
-                    self._leftovers.dropped(collection)
+                elif drop and note is not None:
+                    note.forget()
+
+    def _note(self, use: ExitStack, collection: str) -> Note | None:
+        """Notes that a collection is in use, where that can be."""
+        try:
+            if self._leftovers is not None:
+                return use.enter_context(self._leftovers.using(collection, self._job_id))
+        except OSError as e:
+            self._say("warning", f"{collection} stays in Milvus if this job is killed: {e}")
+        return None
 
     @asynccontextmanager
     async def _here(self, collection: str) -> AsyncIterator[Index]:
@@ -165,7 +176,7 @@ class MilvusIndex:
     def _insert(self, rows: list[dict[str, Any]]) -> None:
         if rows[0]["position"] == 0 and not self._client.has_collection(self._collection):
             self._create(len(rows[0]["vector"]))
-        self._client.insert(self._collection, rows)
+        self._client.upsert(self._collection, rows)  # an overtaken attempt may add the same
 
     def _create(self, size: int) -> None:
         from pymilvus import DataType
@@ -205,7 +216,7 @@ class MilvusIndex:
     def _close(self, drop: bool) -> EvaluationError | None:
         try:
             if drop:
-                self._client.drop_collection(self._collection)
+                self._client.drop_collection(self._collection, timeout=DROP_SECONDS)
         except Exception as e:
             return wrong(self._place, e, self._secrets)
         finally:
@@ -262,22 +273,27 @@ def _release(path: str) -> None:
     server_manager_instance.release_server(path)
 
 
-def drop(url: str, collections: Sequence[str]) -> dict[str, str]:
-    """Drops collections of a server. Answers why, of those that could not be dropped."""
+def told_to_end() -> bool:
+    """Whether the task that runs has been cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def drop(url: str, collections: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Drops collections of a server. Answers of each why it could not be dropped, if so."""
     place, login = parted(url)
     secrets = (login["password"],) if login.get("password") else ()
-    failed = {}
-    try:
-        client = client_of(place, login)
-        for collection in collections:
-            try:
-                client.drop_collection(collection)
-            except Exception as e:
-                failed[collection] = wrong(place, e, secrets).message
-    except Exception as e:
-        return dict.fromkeys(collections, wrong(place, e, secrets).message)
-    return failed
+    client = None
+    for collection in collections:
+        try:
+            client = client or client_of(place, login)
+            client.drop_collection(collection, timeout=DROP_SECONDS)
+            yield collection, None
+        except Exception as e:
+            yield collection, wrong(place, e, secrets).message
 
 
 if __name__ == "__main__":
-    json.dump(drop(**json.load(sys.stdin)), sys.stdout)
+    for answer in drop(**json.load(sys.stdin)):
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()

@@ -36,14 +36,19 @@ class Together:
             most = max(wanted for _, wanted, _ in asked)
             found = await self._search([vector for vector, _, _ in asked], most)
         except EvaluationError as e:
-            for _, _, answer in asked:
-                if not answer.done():
-                    answer.set_exception(EvaluationError(e.kind, e.message))
+            _fail([answer for _, _, answer in asked], e.kind, e.message)
         except BaseException:
-            for _, _, answer in asked:
-                answer.cancel()
+            _fail([answer for _, _, answer in asked], "index", "the search was broken off")
             raise
         else:
             for (_, wanted, answer), hits in zip(asked, found, strict=True):
                 if not answer.done():
                     answer.set_result(hits[:wanted])
+
+
+def _fail(answers: Sequence[asyncio.Future[list[Found]]], kind: str, message: str) -> None:
+    """Gives an error, each its own, to those who still wait for an answer."""
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(EvaluationError(kind, message))
+            answer.exception()  # it counts as seen: who asked may have been cancelled meanwhile

@@ -41,7 +41,8 @@ class Dropper(Protocol):
 
 class Sweeper:
     """Drops the collections of jobs that have ended, or were deleted, and whose child did not do
-    so because it was killed, or could not. Its own thread does it, as long as it takes."""
+    so because it was killed, told to end, or could not. Its own thread does it, as long as it
+    takes."""
 
     def __init__(self, jobs: Jobs, dropper: Dropper) -> None:
         self._jobs = jobs
