@@ -252,6 +252,16 @@ def test_one_of_several_texts_in_every_field(kept: Kept, texts: str | list[str])
 
 
 @pytest.mark.reference("a.2 wire brackets")
+@pytest.mark.parametrize(("kind", "field"), [("jobs", "config"), ("targets", "rag")])
+def test_a_search_looks_six_names_deep(rest: Rest, kind: str, field: str) -> None:
+    deep = f"search[{field}]" + "[k]" * 6
+    assert rest("GET", f"/{kind}", params={deep: "ä"})["data"] == []
+    assert rest("GET", f"/{kind}", params={deep: "ä", "page": 2})["data"] == []
+    [problem] = rest("GET", f"/{kind}", 422, params={f"{deep}[k]": "ä"})["detail"]
+    assert problem["msg"] == "it looks deeper than 6 names"
+
+
+@pytest.mark.reference("a.2 wire brackets")
 @pytest.mark.parametrize("key", ["filter[namespace]", "filter%5Bnamespace%5D"])
 def test_brackets_may_be_encoded(kept: Kept, key: str) -> None:
     namespace = kept.jobs["first"]["namespace"]

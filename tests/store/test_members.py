@@ -13,6 +13,7 @@ from evald.domain import ids
 from evald.domain.documents import Maker
 from evald.domain.listing import ListQuery
 from evald.errors import InvalidArgument
+from evald.store.search import MAX_DEPTH
 from evald.store.store import Store
 
 FIELDS = {
@@ -94,6 +95,39 @@ def pair_key(pair: str) -> tuple[str, str]:
 )
 def test_letters_have_no_case(found: Any, field: str, wanted: str, count: int) -> None:
     assert found(search={field: [wanted]}) == count
+
+
+def nested(depth: int, field: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An object that deep, and the search for what is at its bottom."""
+    value: Any = "Größe"
+    for _ in range(depth):
+        value = {"k": value}
+    return value, {f"{field}_members": [".".join("k" * depth) + f"={text}" for text in ("ß", "z")]}
+
+
+def test_a_search_looks_only_so_deep(store: Store) -> None:
+    """At its deepest in the largest statement: one of several texts with letters, beside other
+    searches and filters, on a page of which the rows are counted."""
+    value, search = nested(MAX_DEPTH, "rag")
+    _, ownership = nested(MAX_DEPTH, "ownership")
+    target = {"type": "rag", "namespace": "n", "project": "p", "rag": value, "ownership": value}
+    stored = store.targets.add(Maker().entity(target, ids.TARGET))
+    config = Maker().entity({"type": "custom", "params": value}, ids.CONFIG)
+    store.configs.add(config)
+    store.jobs.add({"id": "eval-1", "namespace": "n", "target": stored, "config": config})
+    filter = {"namespace": "n", "project": "p", "created_at": {"gt": "2026-01-01"}}
+    beside = {"created_at": {"start": "2026-01-01"}, "namespace": ["N"]}
+    for page in (1, 2):
+        listed = query(filter=filter, search={**search, **ownership, **beside}, page=page)
+        assert store.targets.page(listed).total == 1
+        listed = query(search=nested(MAX_DEPTH, "params")[1], page=page)
+        assert store.configs.page(listed).total == 1
+        path = ".".join(["rag", *"k" * (MAX_DEPTH - 1)])
+        listed = query(search={"target_members": [f"{path}=größe", f"{path}=z"]}, page=page)
+        assert store.jobs.page(listed).total == 1
+    for entities, field in ((store.targets, "rag"), (store.jobs, "target")):
+        with pytest.raises(InvalidArgument, match=f"{field}: it looks deeper than 6 names"):
+            entities.page(query(search=nested(MAX_DEPTH + 1, field)[1]))
 
 
 def test_texts_that_an_earlier_version_wrote_are_found(store: Store) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from evald.domain import ids
 from evald.domain.references import DEFAULT_NAMESPACE, check_name
-from evald.errors import InvalidArgument
+from evald.errors import InvalidArgument, Violation
 
 Document = dict[str, Any]
 
@@ -30,10 +30,44 @@ MODEL_MEMBERS = frozenset(
 HOLDERS = frozenset({"retriever", "rag", "pipeline"})
 """Members of a target that hold models and data sets of their own."""
 
+MAX_LENGTH = 255
+"""Characters of a text that the store has in an index."""
+
+MAX_BYTES = 2600
+"""Bytes of the texts that are in one index together, as UTF-8: PostgreSQL takes no more."""
+
 
 def write_time(moment: datetime) -> str:
     """A time as documents hold it: naive UTC with microseconds."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def check_lengths(document: Mapping[str, Any]) -> None:
+    """Raises InvalidArgument when a text of an entity or job is too long to be in an index."""
+    if violations := [*_too_long(document)]:
+        raise InvalidArgument.all(violations)
+
+
+def _too_long(document: Mapping[str, Any]) -> Iterator[Violation]:
+    place = "".join(document.get(key) or "" for key in ("namespace", "name"))
+    for key in ("project", "type"):
+        text = document.get(key) or ""
+        if len(text) > MAX_LENGTH:
+            yield Violation(key, f"it has {len(text)} characters; use at most {MAX_LENGTH}")
+        elif len((place + text).encode(errors="surrogatepass")) > MAX_BYTES:
+            message = f"it has more than {MAX_BYTES} bytes together with namespace and name"
+            yield Violation(key, message)
+    tasks = document.get("tasks") or {}
+    yield from _long_names("tasks", tasks)
+    for name, task in tasks.items():
+        yield from _long_names(f"tasks.{name[:MAX_LENGTH]}.metrics", task.get("metrics") or {})
+
+
+def _long_names(field: str, names: Collection[str]) -> Iterator[Violation]:
+    for name in names:
+        if len(name) > MAX_LENGTH:
+            message = f"the name {name[:40]!r}... has {len(name)} characters"
+            yield Violation(field, f"{message}; use at most {MAX_LENGTH}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +80,14 @@ class Maker:
     def entity(self, document: Mapping[str, Any], prefix: str) -> Document:
         """A new target, config, model or data set: id, name, namespace, times and defaults.
 
-        Raises InvalidArgument when the name or namespace cannot be one.
+        Raises InvalidArgument when the name or namespace cannot be one, or a text is too long.
         """
+        made = self._identified(document, prefix)
+        check_lengths(made)
+        return made
+
+    def _identified(self, document: Mapping[str, Any], prefix: str) -> Document:
+        """The entity, and all that it holds, with an identity. Raises InvalidArgument."""
         made = {k: v for k, v in document.items() if k not in BOOKKEEPING}
         entity_id = self.new_id(prefix)
         written = self.moment()
@@ -86,6 +126,7 @@ class Maker:
         made["namespace"] = made.get("namespace") or stored["namespace"]
         check_name(made["name"], "name")
         check_name(made["namespace"], "namespace")
+        check_lengths(made)
         made["custom_fields"] = made.get("custom_fields") or {}
         made["updated_at"] = self.moment()
         return {k: v for k, v in made.items() if v is not None}
@@ -99,7 +140,7 @@ class Maker:
         if not isinstance(value, dict) or key in OPAQUE:
             return value
         if key in MODEL_MEMBERS:
-            model = self.entity(value, ids.MODEL)
+            model = self._identified(value, ids.MODEL)
             model.update(schema_version=SCHEMA_VERSION, type_prefix=ids.MODEL)
             model.setdefault("version_id", "main")
             model.setdefault("version_tags", [])
@@ -107,7 +148,7 @@ class Maker:
                 model["api_endpoint"] = {"format": "nim", **endpoint}
             return model
         if key == "dataset":
-            dataset = self.entity(value, ids.DATASET)
+            dataset = self._identified(value, ids.DATASET)
             dataset.update(schema_version=SCHEMA_VERSION)
             dataset.setdefault("version_id", "main")
             dataset.setdefault("version_tags", [])

@@ -9,7 +9,7 @@ from evald.domain import ids
 from evald.domain.access import caller
 from evald.domain.comparison import SampleReader, compare
 from evald.domain.devices import Need
-from evald.domain.documents import SCHEMA_VERSION, Document
+from evald.domain.documents import SCHEMA_VERSION, Document, check_lengths
 from evald.domain.entities import Entities, Vault
 from evald.domain.judges import with_judges
 from evald.domain.listing import ListQuery, Page
@@ -148,6 +148,7 @@ class Jobs:
             raise InvalidArgument.of("priority", message)
         namespace = document.get("namespace") or DEFAULT_NAMESPACE
         check_name(namespace, "namespace")
+        check_lengths(document)
         caller().check_namespace(namespace)
         return {
             "id": self._new_id(ids.JOB),
@@ -243,13 +244,12 @@ class Jobs:
         given = document.get(key)
         if given is None or given == "":
             raise InvalidArgument.of(key, f"give 'namespace/name' of a {key}, or the {key} itself")
-        if isinstance(given, str):
-            part = entities.sealed(parse_reference(given, key))
-        else:
-            try:
-                part = entities.make(given)
-            except InvalidArgument as e:
-                raise e.under(key) from e
+        reference = parse_reference(given, key) if isinstance(given, str) else None
+        try:
+            part = entities.make(given) if reference is None else entities.sealed(reference)
+            check_lengths(part)  # an earlier version may have stored it
+        except InvalidArgument as e:
+            raise e.under(key) from e
         return {**part, "schema_version": SCHEMA_VERSION, "type_prefix": prefix}
 
     def _masked(self, job: Document) -> Document:

@@ -18,8 +18,9 @@ from evald.store.tables import Entity
 
 Condition = ColumnElement[bool]
 
-MAX_DEPTH = 16
-"""How deep such a search may look."""
+MAX_DEPTH = 6
+"""How many names such a search may have. SQLite nests a query for each, and its parser overflows
+at eight of them in the largest statement, which counts the rows of a list."""
 
 NAME = re.compile(r"((?:[^\\.=]|\\.)*)(.?)", re.DOTALL)
 """A name in a path, as `split_member` reads it, and the mark behind it."""

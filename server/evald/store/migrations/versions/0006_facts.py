@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import sqlalchemy as sa
 from alembic import op
 
+from evald.errors import Unavailable
 from evald.store import facts
 from evald.store.engine import UtcDateTime
 
@@ -36,7 +38,14 @@ FILTERS = {
     "config": NAMED,
     "result": ("namespace",),
 }
-BATCH = 100
+FACTS = 1000
+"""How many facts are written at once."""
+
+MOST_BYTES = 2600
+"""An entry of an index of PostgreSQL that has no more bytes of text than that always fits."""
+
+NAMED_ROWS = 10
+"""How many rows an error names."""
 
 
 def upgrade() -> None:
@@ -45,7 +54,7 @@ def upgrade() -> None:
             op.drop_index(f"{table}_{name}", table)
         sorts = ("created_at", "updated_at", *(("name",) if filters is NAMED else ()))
         for columns, sort in product(((), *(f.split() for f in filters)), sorts):
-            op.create_index("_".join((table, *columns, "by", sort)), table, [*columns, sort, "id"])
+            _index("_".join((table, *columns, "by", sort)), table, [*columns, sort, "id"])
     for owner in ("job", "target", "config"):
         op.create_table(
             f"{owner}_fact",
@@ -58,6 +67,38 @@ def upgrade() -> None:
         )
         op.create_index(f"{owner}_fact_id", f"{owner}_fact", ["id"])
         _fill(owner)
+
+
+def _index(name: str, table: str, columns: Sequence[str]) -> None:
+    """Raises Unavailable when rows have texts that are too long for it."""
+    try:
+        with op.get_bind().begin_nested():
+            op.create_index(name, table, columns)
+    except sa.exc.DBAPIError as e:
+        texts = [c for c in columns if not c.endswith("_at")]
+        if getattr(e.orig, "sqlstate", None) != "54000" or not (rows := _long_rows(table, texts)):
+            raise
+        raise Unavailable(
+            f"this version of evald indexes the {', '.join(texts)} of each {table}, and PostgreSQL "
+            f"takes at most {MOST_BYTES} bytes in all; with your earlier version of evald, shorten "
+            f"or delete those that have more: {rows}"
+        ) from e
+
+
+def _long_rows(table: str, texts: Sequence[str]) -> str:
+    """The rows whose texts may be too long for an index of PostgreSQL, the longest first."""
+    size = sum(
+        (sa.func.octet_length(sa.func.coalesce(sa.column(c), "")) for c in texts), sa.literal(0)
+    )
+    found = (
+        sa.select(sa.column("id"), size.label("size"))
+        .select_from(sa.table(table))
+        .where(size > MOST_BYTES)
+        .order_by(sa.desc("size"), sa.column("id"))
+    )
+    rows = op.get_bind().execute(found.limit(NAMED_ROWS + 1)).all()
+    named = [f"{id} ({size} bytes)" for id, size in rows[:NAMED_ROWS]]
+    return ", ".join([*named, *(["..."] if len(rows) > NAMED_ROWS else [])])
 
 
 def _fill(owner: str) -> None:
@@ -76,17 +117,15 @@ def _fill(owner: str) -> None:
         sa.column("id", sa.String()),
     )
     of = facts.of_job if owner == "job" else facts.of_entity
-    connection, last = op.get_bind(), ""
-    while True:
-        batch = sa.select(table).where(table.c.id > last).order_by(table.c.id).limit(BATCH)
-        rows = connection.execute(batch).all()
-        found = [
-            {"fact": fact, "created_at": moment, "id": id}
-            for id, moment, *documents in rows
-            for fact in of(*documents)
-        ]
-        if found:
+    connection = op.get_bind()
+    found = []
+    # one at a time, since a row may be as large as a request
+    for id, moment, *documents in connection.execute(
+        sa.select(table), execution_options={"yield_per": 1}
+    ):
+        found += [{"fact": f, "created_at": moment, "id": id} for f in of(*documents)]
+        if len(found) >= FACTS:
             connection.execute(sa.insert(into), found)
-        if len(rows) < BATCH:
-            return
-        last = rows[-1].id
+            found = []
+    if found:
+        connection.execute(sa.insert(into), found)
