@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     local_engine: Literal["auto", "transformers", "vllm"] = Field(
         "auto",
         description="Engine for models that are checkpoints: `transformers`, `vllm`, or `auto` "
-        "(vLLM if it is installed and the job has GPUs).",
+        "(vLLM if it is installed, the job has GPUs, and runs no other model).",
     )
     lease_seconds: float = Field(
         30, description="Seconds that an attempt's lease on its job lasts unless renewed.", gt=0

@@ -36,7 +36,8 @@ class ModelClients:
     """Opens clients of models; those of one endpoint share what it takes.
 
     `backoff` says how long they wait between tries, `deadline` when they stop (on the clock of the
-    event loop), and `say` writes into the log of the job.
+    event loop), `say` writes into the log of the job, and `count` is how many models it has to run
+    itself.
     """
 
     def __init__(
@@ -46,13 +47,15 @@ class ModelClients:
         *,
         deadline: float | None = None,
         say: Say = unheard,
+        count: int = 1,
     ) -> None:
         self._settings = settings
         self._backoff = backoff or Backoff()
         self._deadline = deadline
         self._say = say
         self._egress = Egress(settings.egress)
-        self._local = LocalModels(Checkpoints(settings).link, say, settings.local_engine)
+        link = Checkpoints(settings).link
+        self._local = LocalModels(link, say, settings.local_engine, count)
         self._limits: dict[str, Concurrency] = {}
 
     def __enter__(self) -> ModelClients:

@@ -42,6 +42,7 @@ from evald.executor.backend import JobSpec
 from evald.executor.emitter import Emitter
 from evald.executor.events import Done, Event, Failed
 from evald.flows.flow import FlowContext, Kept
+from evald.local.models import count_artifacts
 from evald.tasks import first_of
 
 PRELOADED = ("sacrebleu", "rouge_score.rouge_scorer", "jinja2.sandbox")
@@ -119,7 +120,12 @@ class Child:
                 flow = registry.flows()[kind]()
             except LookupError as e:
                 raise EvaluationError("flow", str(e)) from None
-            with ModelClients(spec.clients, deadline=deadline_of(spec), say=emitter.log) as models:
+            with ModelClients(
+                spec.clients,
+                deadline=deadline_of(spec),
+                say=emitter.log,
+                count=count_artifacts(spec.target, spec.config),
+            ) as models:
                 return Done(await flow.run(context_of(spec, emitter, models)))
         except BaseException as e:
             return self._failed(e, emitter, clean)
