@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeGuard
 
 from evald.errors import EvaluationError
@@ -25,6 +25,25 @@ def is_local(model: Any) -> TypeGuard[Mapping[str, Any]]:
     if not isinstance(model, Mapping) or model.get("api_endpoint"):
         return False
     return bool(model.get("artifact"))
+
+
+def count_local(*documents: Any) -> int:
+    """How many models a job has to run itself, as its target and its config say."""
+    found = {(a.get("files_url"), a.get("precision")) for a in _artifacts(documents)}
+    return len(found)
+
+
+def _artifacts(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Those of models without an endpoint, at any depth. Rows are data."""
+    if is_local(document) and isinstance(document["artifact"], Mapping):
+        yield document["artifact"]
+    parts: Iterable[Any] = ()
+    if isinstance(document, Mapping):
+        parts = (v for k, v in document.items() if k != "rows" or isinstance(v, Mapping))
+    elif isinstance(document, list | tuple):
+        parts = document
+    for part in parts:
+        yield from _artifacts(part)
 
 
 def form_of(model: Any) -> str | None:

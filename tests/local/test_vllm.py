@@ -21,7 +21,8 @@ import pytest
 from evald.clients.model import ModelClients
 from evald.errors import EvaluationError
 from evald.local import vllm
-from evald.local.models import Artifact, Engine, LocalModels, count_artifacts
+from evald.local.models import Artifact, Engine, LocalModels
+from evald.model import count_local
 from evald.settings import Settings
 from tests.checkpoint import checkpoint
 
@@ -267,11 +268,11 @@ def test_models_that_a_job_runs_are_counted() -> None:
     served = {"artifact": {"files_url": "c"}, "api_endpoint": {"url": "http://m/v1"}}
     pipeline = {"query_embedding_model": own, "index_embedding_model": own}
     config = {"params": {"extra": {"judge": judge}}, "tasks": {"t": {"metrics": [judge]}}}
-    assert count_artifacts({"model": own}, {}) == 1
-    assert count_artifacts({"model": own}, {"params": {"extra": {"judge": {"model": own}}}}) == 1
-    assert count_artifacts({"model": own}, config) == 2
-    assert count_artifacts({"retriever": {"pipeline": pipeline}, "model": served}, config) == 2
-    assert count_artifacts({"model": "meta/llama"}, {"model": served}) == 0
+    assert count_local({"model": own}, {}) == 1
+    assert count_local({"model": own}, {"params": {"extra": {"judge": {"model": own}}}}) == 1
+    assert count_local({"model": own}, config) == 2
+    assert count_local({"retriever": {"pipeline": pipeline}, "model": served}, config) == 2
+    assert count_local({"model": "meta/llama"}, {"model": served}) == 0
 
 
 def test_vllm_that_is_asked_for_and_not_there(

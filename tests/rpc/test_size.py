@@ -126,17 +126,18 @@ def test_an_entity_does_not_grow_by_changes_beyond_what_can_be_read(stubs: Stubs
         target = target_pb2.Target(**fields)
         return target_service_pb2.UpdateTargetRequest(namespace="ns", name="t", target=target)
 
-    message = refused(stubs.targets.UpdateTarget, change(project=half))[1]
+    fields = {"text": half}
+    message = refused(stubs.targets.UpdateTarget, change(custom_fields=fields))[1]
     assert "with this change it would have" in message
     get = target_service_pb2.GetTargetRequest(namespace="ns", name="t")
     assert stubs.targets.GetTarget(get) == made
-    both = change(project=half, description="short")
-    assert stubs.targets.UpdateTarget(both).project == half
-    masked = change(project="short", description=half)
+    both = change(custom_fields=fields, description="short")
+    assert stubs.targets.UpdateTarget(both).custom_fields["text"] == half
+    masked = change(custom_fields={"text": "short"}, description=half)
     masked.update_mask.paths[:] = ["description"]
     refused(stubs.targets.UpdateTarget, masked)
-    masked.update_mask.paths[:] = ["description", "project"]
-    assert stubs.targets.UpdateTarget(masked).project == "short"
+    masked.update_mask.paths[:] = ["description", "custom_fields"]
+    assert stubs.targets.UpdateTarget(masked).custom_fields["text"] == "short"
 
 
 def test_configs_and_results_do_not_either(stubs: Stubs, store: Store) -> None:
@@ -144,7 +145,7 @@ def test_configs_and_results_do_not_either(stubs: Stubs, store: Store) -> None:
     config = custom_config(namespace="ns", name="c", description=half)
     stubs.configs.CreateConfig(config_service_pb2.CreateConfigRequest(config=config))
     request = config_service_pb2.UpdateConfigRequest(namespace="ns", name="c")
-    request.config.project = half
+    request.config.custom_fields["text"] = half
     assert "with this change" in refused(stubs.configs.UpdateConfig, request)[1]
     job_id = Evaluations(stubs, store).complete([1.0])
     result = stubs.jobs.GetJobResult(job_service_pb2.GetJobResultRequest(job_id=job_id))

@@ -95,7 +95,7 @@ ALLOWED = {
 the server."""
 
 COMPOSES = {
-    "executor/child.py": {"flows.flow", "clients", "registry", "tasks"},
+    "executor/child.py": {"flows.flow", "clients", "model", "registry", "tasks"},
     "executor/emitter.py": {"flows.flow"},
 }
 

@@ -42,7 +42,7 @@ from evald.executor.backend import JobSpec
 from evald.executor.emitter import Emitter
 from evald.executor.events import Done, Event, Failed
 from evald.flows.flow import FlowContext, Kept
-from evald.local.models import count_artifacts
+from evald.model import count_local
 from evald.tasks import first_of
 
 PRELOADED = ("sacrebleu", "rouge_score.rouge_scorer", "jinja2.sandbox")
@@ -124,7 +124,7 @@ class Child:
                 spec.clients,
                 deadline=deadline_of(spec),
                 say=emitter.log,
-                count=count_artifacts(spec.target, spec.config),
+                count=count_local(spec.target, spec.config),
             ) as models:
                 return Done(await flow.run(context_of(spec, emitter, models)))
         except BaseException as e:

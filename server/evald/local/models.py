@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
-
-from evald.model import is_local
 
 Kind = Literal["writes", "embeds"]
 Engine = Literal["auto", "transformers", "vllm"]
@@ -37,7 +35,7 @@ class LocalModels:
     """Loads artifacts and serves them until `close`.
 
     `link` puts links to an artifact's files into a folder, and `say` writes into the log of the
-    job. `count` is how many models the job runs (see `count_artifacts`).
+    job. `count` is how many models the job runs (see `model.count_local`).
     """
 
     def __init__(
@@ -113,19 +111,3 @@ class LocalModels:
         if self._engine == "vllm":
             return True
         return self._count <= 1 and vllm.is_installed() and vllm.gpus() > 0
-
-
-def count_artifacts(*documents: Any) -> int:
-    """How many models a job has to run, as its target and its config say."""
-    return len({(a.get("files_url"), a.get("precision")) for a in artifacts(documents)})
-
-
-def artifacts(document: Any) -> Iterator[Artifact]:
-    """Those of models without an endpoint, at any depth."""
-    if is_local(document) and isinstance(document["artifact"], Mapping):
-        yield document["artifact"]
-    if isinstance(document, Mapping):
-        document = list(document.values())
-    if isinstance(document, list | tuple):
-        for part in document:
-            yield from artifacts(part)
