@@ -169,7 +169,7 @@ def agree(flow: str, samples: Sequence[Sample], score: str, upstream: Sequence[b
     """Raises RuntimeError unless both have the same verdict on every sample."""
     for sample, right in zip(samples, upstream, strict=True):
         [scores] = sample["metrics"].values()
-        if bool(scores["scores"][score]["value"]) != right:
+        if bool(scores[score]) != right:
             raise RuntimeError(f"{flow}: the verdicts on sample {sample['index']} differ")
 
 
