@@ -239,9 +239,7 @@ class Attempt:
 
     def _publish(self, **said: Any) -> None:
         """Publishes the job's files, as long as it is this attempt's."""
-        self._patience(
-            lambda: self._output.publish(self._samples, check=lambda: self._write(), **said)
-        )
+        self._patience(lambda: self._output.publish(self._samples, check=self._write, **said))
 
     def _say(self, level: str, message: str) -> None:
         self._output.log(time.time(), level, message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 from typing import Protocol
@@ -93,14 +93,14 @@ class Executor:
 
     def cancel(self, job_id: str) -> None:
         """Ends the job's attempt if it runs here."""
-        for attempt in self._attempts_of(job_id):
-            attempt.stop("cancelled")
+        for attempt in self._running():
+            if attempt.job_id == job_id:
+                attempt.stop("cancelled")
 
-    def _attempts_of(self, job_id: str) -> list[Attempt]:
-        """The attempts that run here: more than one when the job was rescued from this server, and
-        came back before that was noticed."""
+    def _running(self) -> list[Attempt]:
+        """The attempts that run here now."""
         with self._lock:
-            return [attempt for attempt in self._attempts if attempt.job_id == job_id]
+            return list(self._attempts)
 
     def stop(self, grace: float) -> None:
         """Places nothing more, lets attempts run for `grace` seconds, and gives the others back to
@@ -114,9 +114,7 @@ class Executor:
             self._ended.clear()
             if self._attempts:
                 self._ended.wait(deadline - time.monotonic())
-        with self._lock:
-            left = list(self._attempts)
-        for attempt in left:
+        for attempt in self._running():
             attempt.stop("drained")
         self._pool.shutdown(wait=True)
         self._done.set()
@@ -151,7 +149,9 @@ class Executor:
             self._news.wait(POLL_SECONDS)
 
     def _place(self) -> None:
-        waiting = [job for job in self._queue.waiting() if not self._is_ending(job.job_id)]
+        waiting = self._queue.waiting()
+        ending = self._end_overtaken({job.job_id for job in waiting})
+        waiting = [job for job in waiting if job.job_id not in ending]
         if not waiting:
             return
         running = self._queue.running() if self._server.namespace_slots else {}
@@ -170,13 +170,13 @@ class Executor:
         if held:
             self._queue.hold(held)
 
-    def _is_ending(self, job_id: str) -> bool:
-        """Whether a job that waits has an attempt here still, which another server overtook: it
-        works in the folder that the next attempt is given."""
-        overtaken = self._attempts_of(job_id)
+    def _end_overtaken(self, waiting: Set[str]) -> set[str]:
+        """Ends the attempts here of jobs that wait, since another server overtook them; answers
+        those jobs. Each works in the folder that the next attempt is given."""
+        overtaken = [attempt for attempt in self._running() if attempt.job_id in waiting]
         for attempt in overtaken:
             attempt.stop("lost")
-        return bool(overtaken)
+        return {attempt.job_id for attempt in overtaken}
 
     def _begin(self, job_id: str, lease: Lease) -> None:
         """Claims a job for which there is a slot and GPUs, and hands it to a thread."""
@@ -231,8 +231,7 @@ class Executor:
         renewed = time.monotonic()
         while not self._done.wait(interval):
             now = time.monotonic()
-            with self._lock:
-                attempts = list(self._attempts)
+            attempts = self._running()
             for attempt in attempts:
                 if now > attempt.deadline:
                     attempt.stop("deadline")
