@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -14,7 +14,11 @@ from typing import Any
 
 import yaml
 
-ADDED = str(Path(__file__).with_name("tasks"))
+from evald.harness.shelf import Shelf
+
+HERE = str(Path(__file__).parent)
+
+ADDED = f"{HERE}/tasks"
 """The folder of tasks that the reference names and lm-eval does not have."""
 
 INSTALL = "lm-eval is not installed: pip install 'evald[harness]'"
@@ -48,6 +52,17 @@ class Index:
     tags: dict[str, list[str]] = field(default_factory=dict)
     unsafe: set[str] = field(default_factory=set)
     """Tasks that run what the model wrote."""
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Index:
+        """An index again from what `plain` said."""
+        sets = {name: set(kept[name]) for name in ("groups", "unsafe")}
+        return cls(kept["files"], sets["groups"], kept["tags"], sets["unsafe"])
+
+    def plain(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        sets = {"groups": sorted(self.groups), "unsafe": sorted(self.unsafe)}
+        return {"files": self.files, "tags": self.tags, **sets}
 
     def __contains__(self, name: object) -> bool:
         return name in self.files or name in self.tags
@@ -87,18 +102,29 @@ def root() -> str | None:
     spec = find_spec("lm_eval")
     if spec is None or not spec.submodule_search_locations:
         return None
-    return os.path.join(spec.submodule_search_locations[0], "tasks")  # noqa: PTH118, see index
+    return os.path.join(spec.submodule_search_locations[0], "tasks")  # noqa: PTH118, see read_all
 
 
 @cache
 def index() -> Index:
-    """What the installed lm-eval knows, and what is ADDED to it; empty when there is none. Paths
-    are plain texts here: there are fourteen thousand. Of two tasks with one name the first path
-    counts, lm-eval's before ours."""
+    """What the installed lm-eval knows, and what is ADDED to it; empty when there is none."""
+    top = root()
+    if top is None:
+        return Index()
+    shelf = Shelf([top, HERE])  # what reads may change as well as what is read
+    if kept := shelf.take():
+        return Index.of(kept)
+    found = read_all([*tasks_below(top), *tasks_below(ADDED)])
+    shelf.put(found.plain())
+    return found
+
+
+def read_all(paths: Iterable[str]) -> Index:
+    """The index of task files. They are plain texts here: there are fourteen thousand. Of two tasks
+    with one name the first path counts, lm-eval's before ours."""
     found = Index()
     texts: dict[str, dict[str, list[str]]] = {}
-    top = root()
-    for path in [*tasks_below(top), *tasks_below(ADDED)] if top else ():
+    for path in paths:
         said = read(path, texts)
         if "group" in said and "class" not in said:
             for name in said["group"][:1]:
@@ -130,13 +156,13 @@ def read(path: str, texts: dict[str, dict[str, list[str]]]) -> dict[str, list[st
     """The names in a file, and in what it includes."""
     if path not in texts:
         try:
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123, see index
+            with open(path, encoding="utf-8") as file:  # noqa: PTH123, see read_all
                 said = named(file.read())
         except (OSError, UnicodeDecodeError):
             said = {}
         texts[path] = said
         for included in said.pop("include", ()):
-            beside = f"{os.path.dirname(path)}/{included}"  # noqa: PTH120, see index
+            beside = f"{os.path.dirname(path)}/{included}"  # noqa: PTH120, see read_all
             for key, names in read(os.path.normpath(beside), texts).items():
                 said.setdefault(key, names)
     return texts[path]
