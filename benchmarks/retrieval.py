@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.shared import Rest, judged, model, service, table, write_rows
+from benchmarks import beir
+from benchmarks.shared import Rest, judged, service, table
 from tests.endpoint import Endpoint, bags_of_words
 
 DOCUMENTS = 10_000
 QUERIES = 1_000
 BATCH = 32
 PARALLELISM = 16
-TOP_K = 10
 SIZE = 384
 RUNS = 3
 GOAL = 1.2
@@ -42,15 +42,6 @@ def documents() -> Iterator[dict[str, str]]:
 
 def queries() -> Iterator[dict[str, str]]:
     return ({"_id": f"q{i}", "text": text(i * 10, 8)} for i in range(QUERIES))
-
-
-def write(folder: Path) -> None:
-    """Writes the collection, in BEIR's format."""
-    write_rows(folder / "corpus.jsonl", documents())
-    write_rows(folder / "queries.jsonl", queries())
-    (folder / "qrels").mkdir()
-    lines = [f"q{i}\td{i * 10}\t1\n" for i in range(QUERIES)]
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
 
 
 async def direct(folder: Path, url: str) -> dict[str, float]:
@@ -92,7 +83,7 @@ async def direct(folder: Path, url: str) -> dict[str, float]:
         async with slots:
             vectors = await embed([query])
             [hits] = await asyncio.to_thread(
-                milvus.search, "documents", vectors, limit=TOP_K, output_fields=["text"]
+                milvus.search, "documents", vectors, limit=beir.TOP_K, output_fields=["text"]
             )
             return f"d{number * 10}" in {hit["id"] for hit in hits}
 
@@ -118,28 +109,10 @@ def main() -> None:
         service() as running,
     ):
         folder = Path(name)
-        write(folder)
-        files = [str(folder / f) for f in ("corpus.jsonl", "queries.jsonl")]
-        running.run("datasets", "put", "bench/retrieval", *files)
-        stored = running.data_dir / "datasets" / "bench" / "retrieval" / "qrels"
-        (folder / "qrels").rename(stored)
-        embedder = model(endpoint.url)["model"]
-        pipeline = {
-            "query_embedding_model": embedder, "index_embedding_model": embedder, "top_k": TOP_K,
-        }  # fmt: skip
-        config = {
-            "type": "retriever",
-            "params": {"parallelism": PARALLELISM, "extra": {"batch_size": BATCH}},
-            "tasks": {
-                "find": {
-                    "type": "beir",
-                    "dataset": {"files_url": "hf://datasets/bench/retrieval"},
-                    "metrics": {"recall_10": {"type": "recall_10"}},
-                }
-            },
-        }
+        beir.write(folder, documents(), queries(), {f"q{i}": f"d{i * 10}" for i in range(QUERIES)})
+        beir.put(running, "retrieval", folder)
+        target, config = beir.job("retrieval", endpoint.url, parallelism=PARALLELISM, batch=BATCH)
         rest = Rest(running)
-        target = {"type": "retriever", "retriever": {"pipeline": pipeline}}
         jobs, scripts = [], []
         for _ in range(RUNS):
             jobs.append(rest.run(target, config, every=POLL_SECONDS))

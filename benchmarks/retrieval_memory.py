@@ -1,6 +1,6 @@
 """Peak memory of a retriever job's child, for few documents and for many, each on a new service.
 The index is that of jobs without a Milvus server; an endpoint answers with vectors drawn before.
-A million documents would take longer than ten minutes on two busy CPUs, so there are fewer."""
+A million documents take some twenty minutes on two CPUs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from pathlib import Path
 
 from aiohttp import web
 
+from benchmarks import beir
 from benchmarks.memory import peaks
-from benchmarks.shared import Rest, judged, model, service, table, write_rows
+from benchmarks.shared import Rest, judged, service, table
 
-DOCUMENTS = (10_000, 100_000, 300_000)
+DOCUMENTS = (10_000, 100_000, 1_000_000)
 QUERIES = 200
 BATCH = 250
 PARALLELISM = 8
@@ -31,6 +32,7 @@ DRAWN = 16
 """Different answers for each number of texts."""
 
 GOAL_MB = 300
+JOB_SECONDS = 3 * 60 * 60
 POLL_SECONDS = 1.0
 
 
@@ -80,43 +82,16 @@ def documents(count: int) -> Iterator[dict[str, str]]:
         yield {"_id": f"document-{i}", "title": f"Title {i}", "text": f"{i} is {'a text, ' * 22}"}
 
 
-def write(folder: Path, count: int) -> None:
-    """Writes the collection, in BEIR's format."""
-    write_rows(folder / "corpus.jsonl", documents(count))
-    write_rows(
-        folder / "queries.jsonl", ({"_id": f"q{i}", "text": f"{i}?"} for i in range(QUERIES))
-    )
-    lines = [f"q{i}\tdocument-{i}\t1\n" for i in range(QUERIES)]
-    (folder / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
-
-
 def measured(url: str, count: int) -> tuple[float, float, float]:
     """Peaks of child and server in MB, and the seconds of the job."""
     with service() as running, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write(folder, count)
-        files = [str(folder / one) for one in ("corpus.jsonl", "queries.jsonl")]
-        running.run("datasets", "put", "bench/many", *files)
-        stored = running.data_dir / "datasets" / "bench" / "many" / "qrels"
-        stored.mkdir()
-        (folder / "test.tsv").rename(stored / "test.tsv")
-        embedder = model(url)["model"]
-        pipeline = {
-            "query_embedding_model": embedder, "index_embedding_model": embedder, "top_k": 10,
-        }  # fmt: skip
-        config = {
-            "type": "retriever",
-            "params": {"parallelism": PARALLELISM, "extra": {"batch_size": BATCH}},
-            "tasks": {
-                "find": {
-                    "type": "beir",
-                    "dataset": {"files_url": "hf://datasets/bench/many"},
-                    "metrics": {"recall_10": {"type": "recall_10"}},
-                }
-            },
-        }
-        target = {"type": "retriever", "retriever": {"pipeline": pipeline}}
-        ended = Rest(running).run(target, config, every=POLL_SECONDS)
+        queries = ({"_id": f"q{i}", "text": f"{i}?"} for i in range(QUERIES))
+        found = {f"q{i}": f"document-{i}" for i in range(QUERIES)}
+        beir.write(folder, documents(count), queries, found)
+        beir.put(running, "many", folder)
+        target, config = beir.job("many", url, parallelism=PARALLELISM, batch=BATCH)
+        ended = Rest(running).run(target, config, every=POLL_SECONDS, limit=JOB_SECONDS)
         held = peaks(running)
         return held["child"], held["server"], ended.seconds
 
