@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
+from evald.checkpoints import is_local
 from evald.errors import EvaluationError
 from evald.templates import Template
 
@@ -18,32 +19,6 @@ PATHS = {CHAT: "/chat/completions", COMPLETIONS: "/completions"}
 
 DEFAULTS = ("max_tokens", "temperature", "top_p", "top_k", "stop")
 """Keys of a model's `inference_params` that go into requests."""
-
-
-def is_local(model: Any) -> TypeGuard[Mapping[str, Any]]:
-    """Whether evald runs a model itself: one that has an artifact, and no endpoint."""
-    if not isinstance(model, Mapping) or model.get("api_endpoint"):
-        return False
-    return bool(model.get("artifact"))
-
-
-def count_local(*documents: Any) -> int:
-    """How many models a job has to run itself, as its target and its config say."""
-    found = {(a.get("files_url"), a.get("precision")) for a in _artifacts(documents)}
-    return len(found)
-
-
-def _artifacts(document: Any) -> Iterator[Mapping[str, Any]]:
-    """Those of models without an endpoint, at any depth. Rows are data."""
-    if is_local(document) and isinstance(document["artifact"], Mapping):
-        yield document["artifact"]
-    parts: Iterable[Any] = ()
-    if isinstance(document, Mapping):
-        parts = (v for k, v in document.items() if k != "rows" or isinstance(v, Mapping))
-    elif isinstance(document, list | tuple):
-        parts = document
-    for part in parts:
-        yield from _artifacts(part)
 
 
 def form_of(model: Any) -> str | None:

@@ -18,11 +18,11 @@ from typing import Any
 import psutil
 import pytest
 
+from evald.checkpoints import count_local
 from evald.clients.model import ModelClients
 from evald.errors import EvaluationError
 from evald.local import vllm
 from evald.local.models import Artifact, Engine, LocalModels
-from evald.model import count_local
 from evald.settings import Settings
 from tests.checkpoint import checkpoint
 

@@ -65,3 +65,22 @@ def test_a_checkpoint_gets_a_gpu(stubs: Stubs) -> None:
     assert {job.job: job.gpus for job in found.queue} == wanted
     _, error = error_of(stubs.jobs.CreateJob, asked(2))
     assert "there is 1 GPU" in error.message
+
+
+def test_a_judge_that_is_a_checkpoint_gets_a_gpu(stubs: Stubs) -> None:
+    """As a target does: the job runs both. What users keep in custom fields is no model."""
+    request = new_job()
+    checkpoint = {"artifact": {"files_url": "hf://ns/tiny", "tensor_parallelism": 1}}
+    request.job.inline_config.custom_fields.update({"model": checkpoint})
+    plain = stubs.jobs.CreateJob(request, timeout=10).id
+    metric = request.job.inline_config.tasks["qa"].metrics["judged"]
+    metric.type = "llm-judge"
+    template = {"messages": [{"role": "user", "content": "{{ item.answer }}?"}]}
+    scores = {"quality": {"type": "int", "minimum": 1, "maximum": 5}}
+    metric.params.update({"model": checkpoint, "template": template, "scores": scores})
+    judged = stubs.jobs.CreateJob(request, timeout=10).id
+    found = stubs.executor.GetExecutor(executor_service_pb2.GetExecutorRequest(), timeout=10)
+    assert {job.job: job.gpus for job in found.queue} == {plain: 0, judged: 1}
+    metric.params["model"]["artifact"]["tensor_parallelism"] = 2
+    _, error = error_of(stubs.jobs.CreateJob, request)
+    assert "there is 1 GPU" in error.message

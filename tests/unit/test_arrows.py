@@ -25,7 +25,7 @@ ALLOWED = {
         "errors",
         "settings",
     },
-    "domain": {"domain", "fields", "statistics", "errors"},
+    "domain": {"domain", "checkpoints", "fields", "statistics", "errors"},
     "rpc": {"rpc", "domain", "deadline", "errors", "settings"},
     "store": {"store", "domain", "deadline", "errors", "failpoints", "settings"},
     "executor": {
@@ -89,13 +89,22 @@ ALLOWED = {
     },
     "metrics": {"metrics", "model", "guard", "structured", "templates", "suggest", "errors"},
     "local": {"local", "errors"},
-    "clients": {"clients", "fields", "local", "model", "errors", "settings", "vectors"},
+    "clients": {
+        "clients",
+        "checkpoints",
+        "fields",
+        "local",
+        "model",
+        "errors",
+        "settings",
+        "vectors",
+    },
 }
 """What each folder may import of evald. `executor/child.py` composes the child, as `app.py` does
 the server."""
 
 COMPOSES = {
-    "executor/child.py": {"flows.flow", "clients", "model", "registry", "tasks"},
+    "executor/child.py": {"flows.flow", "checkpoints", "clients", "registry", "tasks"},
     "executor/emitter.py": {"flows.flow"},
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from evald.checkpoints import is_local
 from evald.clients.checkpoints import Checkpoints
 from evald.clients.concurrency import Concurrency, Say
 from evald.clients.connection import Connection
@@ -17,7 +18,6 @@ from evald.clients.reply import Reply, parse
 from evald.clients.retry import Backoff
 from evald.errors import EvaluationError
 from evald.local.models import Kind, LocalModels
-from evald.model import is_local
 from evald.settings import ClientSettings
 
 PARALLELISM = 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from evald.checkpoints import gpus_of_local
 from evald.domain import ids
 from evald.domain.access import caller
 from evald.domain.comparison import SampleReader, compare
@@ -16,7 +17,6 @@ from evald.domain.listing import ListQuery, Page
 from evald.domain.references import DEFAULT_NAMESPACE, check_name, parse_reference
 from evald.domain.requests import Request
 from evald.domain.states import FINAL, JobStatus
-from evald.domain.targets import checkpoints
 from evald.errors import Conflict, InvalidArgument
 
 SORTS = ("created_at", "updated_at")
@@ -134,7 +134,7 @@ class Jobs:
         self._fits(target, config)
         try:
             config = with_judges(config, self._targets.sealed)
-            need = self._need(target, config.get("params") or {})
+            need = self._need(target, config)
         except InvalidArgument as e:
             raise e.under("config") from e
         max_runtime = document.get("max_runtime")
@@ -168,10 +168,12 @@ class Jobs:
             ),
         }
 
-    def _need(self, target: Document, params: Mapping[str, Any]) -> Need:
-        """The GPUs that params ask for. Where they say nothing, a checkpoint gets those that it is
-        made for, if there are any at all. Raises InvalidArgument."""
-        wanted = max((c.get("tensor_parallelism") or 1 for c in checkpoints(target)), default=0)
+    def _need(self, target: Document, config: Document) -> Need:
+        """The GPUs that params ask for. Where they say nothing, models that the job runs itself,
+        judges among them, get those that they are made for, if there are any at all. Raises
+        InvalidArgument."""
+        params = config.get("params") or {}
+        wanted = gpus_of_local(target, config)
         if wanted and params.get("gpus") is None and self._has_gpus():
             params = {**params, "gpus": wanted}
         need = Need.of(params)

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evald.domain.datasets import files_url
-from evald.domain.documents import MODEL_MEMBERS, OPAQUE
 from evald.errors import InvalidArgument, Violation
 
 PIPELINES = {
@@ -107,16 +106,6 @@ def _lacks(holder: Mapping[str, Any], path: str = "") -> Iterator[Violation]:
             lacking = [key for key in needed if pipeline.get(key) in (None, "")]
             yield from (Violation(f"{at}.{key}", needed[key]) for key in lacking)
             yield from _lacks(pipeline, f"{at}.")
-
-
-def checkpoints(holder: Any) -> Iterator[Mapping[str, Any]]:
-    """The artifacts of models in a target, at any depth, that evald has to run itself."""
-    for key, value in holder.items() if isinstance(holder, Mapping) else ():
-        if key in OPAQUE or not isinstance(value, Mapping):
-            continue
-        if key in MODEL_MEMBERS and not value.get("api_endpoint") and value.get("artifact"):
-            yield value["artifact"]
-        yield from checkpoints(value)
 
 
 def _url(path: str, url: str | None) -> Iterator[Violation]:

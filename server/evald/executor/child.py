@@ -31,6 +31,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from evald import registry
+from evald.checkpoints import count_local
 from evald.clients.datasets import FileDatasets
 from evald.clients.leftovers import Leftovers
 from evald.clients.milvus import MilvusIndexes
@@ -42,7 +43,6 @@ from evald.executor.backend import JobSpec
 from evald.executor.emitter import Emitter
 from evald.executor.events import Done, Event, Failed
 from evald.flows.flow import FlowContext, Kept
-from evald.model import count_local
 from evald.tasks import first_of
 
 PRELOADED = ("sacrebleu", "rouge_score.rouge_scorer", "jinja2.sandbox")

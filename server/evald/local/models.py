@@ -35,7 +35,7 @@ class LocalModels:
     """Loads artifacts and serves them until `close`.
 
     `link` puts links to an artifact's files into a folder, and `say` writes into the log of the
-    job. `count` is how many models the job runs (see `model.count_local`).
+    job. `count` is how many models the job runs (see `checkpoints.count_local`).
     """
 
     def __init__(
