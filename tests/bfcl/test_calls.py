@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from evald.bfcl.calls import Undecodable, calls_of_message, calls_of_text
+from evald.bfcl.call import Undecodable
+from evald.bfcl.calls import calls_of_message, calls_of_text
 from evald.bfcl.categories import GROUPS
 from evald.bfcl.dataset import packaged
 from tests.bfcl import upstream

@@ -9,10 +9,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from evald.bfcl import syntax
+from evald.bfcl.call import Call, Undecodable
 from evald.bfcl.categories import Language
-
-Call = dict[str, dict[str, Any]]
-"""A function's name, alone, and its arguments by name."""
 
 LONGEST = 100_000
 """Characters of a text that may hold calls."""
@@ -29,10 +28,6 @@ OPERATIONS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 BITS = 4096
 """Of a number that arithmetic may give."""
-
-
-class Undecodable(ValueError):
-    """The reply is no list of calls."""
 
 
 def calls_of_message(message: Mapping[str, Any]) -> list[Call]:
@@ -68,8 +63,6 @@ def calls_of_text(text: str, language: Language) -> list[Call]:
     text = text if text.endswith("]") else f"{text}]"
     try:
         if language != "python":
-            from evald.bfcl import syntax
-
             return syntax.PARSERS[language](text[1:-1])
         with warnings.catch_warnings(action="ignore"):  # of escapes that mean nothing
             tree = ast.parse(text.strip("'"), mode="eval")

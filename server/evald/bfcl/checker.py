@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evald.bfcl import java, javascript
-from evald.bfcl.calls import Call
+from evald.bfcl.call import Call
 from evald.bfcl.categories import Category, Language
 
 Function = Mapping[str, Any]

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from evald.bfcl.calls import Call, Undecodable
+from evald.bfcl.call import Call, Undecodable
 
 Node = Any
 """A node of tree-sitter."""

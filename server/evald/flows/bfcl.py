@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from evald.bfcl import dataset, package
-from evald.bfcl.calls import Call, Undecodable, calls_of_message, calls_of_text, written
+from evald.bfcl.call import Call, Undecodable
+from evald.bfcl.calls import calls_of_message, calls_of_text, written
 from evald.bfcl.categories import CATEGORIES, LEFT_OUT, Category, categories_of, named
 from evald.bfcl.checker import mistake
 from evald.bfcl.functions import request_of
