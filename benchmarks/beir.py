@@ -27,10 +27,9 @@ def write(
 
 
 def put(service: Service, name: str, folder: Path) -> None:
-    """Moves a collection into the embedded store."""
-    files = [str(folder / one) for one in ("corpus.jsonl", "queries.jsonl")]
-    service.run("datasets", "put", f"bench/{name}", *files)
-    (folder / "qrels").rename(service.data_dir / "datasets" / "bench" / name / "qrels")
+    """Copies a collection into the embedded store."""
+    parts = [str(folder / one) for one in ("corpus.jsonl", "queries.jsonl", "qrels")]
+    service.run("datasets", "put", f"bench/{name}", *parts)
 
 
 def job(name: str, url: str, *, parallelism: int, batch: int) -> tuple[Document, Document]:

@@ -386,10 +386,56 @@ def test_put_stores_all_or_nothing(settings: ClientSettings, tmp_path: Path) -> 
     twin.parent.mkdir()
     for file in (good, twin, hidden):
         file.write_text("{}")
-    for files in ([], [good, tmp_path / "no"], [good, tmp_path], [good, twin], [good, hidden]):
+    empty = tmp_path / "empty"
+    (empty / ".git").mkdir(parents=True)
+    (empty / ".git" / "config").touch()
+    for files in ([], [good, tmp_path / "no"], [empty], [good, twin], [good, hidden]):
         with pytest.raises(InvalidArgument):
             put(settings.data_dir, "ns/name", files)
     assert not settings.data_dir.exists()
+
+
+def test_put_keeps_folders(
+    settings: ClientSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a BEIR collection has them, and a checkpoint of sentence-transformers."""
+    own = tmp_path / "mine"
+    for name in ("corpus.jsonl", "qrels/test.tsv", ".cache/x", "qrels/.DS_Store"):
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).write_text(name)
+    (own / "linked.jsonl").symlink_to(own / "corpus.jsonl")
+    there = settings.data_dir / "datasets" / "ns"
+
+    def stored(name: str) -> dict[str, str]:
+        files = (path for path in (there / name).rglob("*") if path.is_file())
+        return {str(path.relative_to(there / name)): path.read_text() for path in files}
+
+    inside = {"corpus.jsonl": "corpus.jsonl", "linked.jsonl": "corpus.jsonl"}
+    inside["qrels/test.tsv"] = "qrels/test.tsv"
+    put(settings.data_dir, "ns/parts", sorted(own.glob("[!.]*")))
+    assert stored("parts") == inside
+    put(settings.data_dir, "ns/whole", [own])
+    assert stored("whole") == {f"mine/{name}": text for name, text in inside.items()}
+    monkeypatch.chdir(own)
+    put(settings.data_dir, "ns/here", [Path()])
+    assert stored("here") == inside
+    (own / "qrels" / "test.tsv").write_text("new")
+    put(settings.data_dir, "ns/here", [Path("qrels")])
+    assert stored("here") == inside | {"qrels/test.tsv": "new"}
+    assert not (there / "here").is_symlink()
+
+
+def test_put_replaces_no_folder_by_a_file(settings: ClientSettings, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_text("1")
+    (tmp_path / "b").write_text("2")
+    put(settings.data_dir, "ns/name", [tmp_path / "a" / "b"])
+    with pytest.raises(InvalidArgument, match="'b' is a folder"):
+        put(settings.data_dir, "ns/name", [tmp_path / "b"])
+    put(settings.data_dir, "ns/other", [tmp_path / "b"])
+    for name, paths in {"ns/other": [], "ns/new": [tmp_path / "b"]}.items():
+        with pytest.raises(InvalidArgument, match="'b' is a file"):
+            put(settings.data_dir, name, [*paths, tmp_path / "a" / "b"])
 
 
 @pytest.mark.parametrize(

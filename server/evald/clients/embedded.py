@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,32 +39,75 @@ def folder_of(data_dir: Path, name: str) -> Path:
     return store_of(data_dir).joinpath(*parts)
 
 
-def put(data_dir: Path, name: str, files: Sequence[Path]) -> str:
-    """Copies files into the data set `namespace/name` and answers its URL.
+def put(data_dir: Path, name: str, paths: Sequence[Path]) -> str:
+    """Copies files, and folders with all that is in them, into the data set `namespace/name`, and
+    answers its URL.
 
     Files of the same names are replaced, others stay. Readers see each file whole, the old one or
     the new one. Raises InvalidArgument, before anything is stored, when something cannot be.
     """
     folder = folder_of(data_dir, name)
-    if not files:
-        raise InvalidArgument.of("files", "name at least one file")
-    names = [file.name for file in files]
-    for file in files:
-        if not file.is_file():
-            raise InvalidArgument.of("files", f"{str(file)!r} is not a file")
-        if names.count(file.name) > 1:
-            raise InvalidArgument.of("files", f"two files are called {file.name!r}")
-        if file.name.startswith("."):
-            raise InvalidArgument.of("files", f"{file.name!r} would be hidden")
+    files = files_in(paths)
+    check_room(folder, files)
     with staged(folder.parent) as staging:
-        for file in files:
-            shutil.copyfile(file, staging / file.name)
-            sync(staging / file.name)
+        for place, file in files.items():
+            (staging / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, staging / place)
+            sync(staging / place)
         folder.mkdir(exist_ok=True)
-        for file_name in names:
-            (staging / file_name).replace(folder / file_name)
-    sync(folder)
+        for place in files:
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (staging / place).replace(folder / place)
+        for changed in {folder / parent for place in files for parent in place.parents}:
+            sync(changed)
     return SCHEME + name
+
+
+def files_in(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Files by where they belong in a data set: at the top by their names, those of a folder below
+    its name, and those of `.` without one. What is hidden in a folder does not count.
+
+    Raises InvalidArgument.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if path.name.startswith("."):
+            raise InvalidArgument.of("files", f"{path.name!r} would be hidden")
+        if path.is_dir():
+            inside = {Path(path.name, f.relative_to(path)): f for f in sorted(_visible(path))}
+        elif path.is_file():
+            inside = {Path(path.name): path}
+        else:
+            raise InvalidArgument.of("files", f"{str(path)!r} is not a file or folder")
+        for place in inside:
+            if place in found:
+                raise InvalidArgument.of("files", f"two files are called {str(place)!r}")
+        found |= inside
+    if not found:
+        raise InvalidArgument.of("files", "name at least one file, or a folder that holds one")
+    return found
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    for top, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (
+            path
+            for path in (Path(top, name) for name in names if not name.startswith("."))
+            if path.is_file()
+        )
+
+
+def check_room(folder: Path, places: Collection[Path]) -> None:
+    """Raises InvalidArgument when a file would take the place of a folder, or a folder that of a
+    file."""
+    for place in places:
+        above = [p for p in place.parents if p.name]
+        if (folder / place).is_dir():
+            raise InvalidArgument.of("files", f"{str(place)!r} is a folder of the data set already")
+        for parent in above:
+            if parent in places or (folder / parent).is_file():
+                raise InvalidArgument.of("files", f"{str(parent)!r} is a file of the data set")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,23 +21,27 @@ def add(commands: Any, place: argparse.ArgumentParser) -> None:
         "put",
         parents=[place],
         help="store files as a data set, readable as hf://datasets/NAMESPACE/NAME",
-        description="Stores files in the data dir, which must be the server's. Files of the same "
-        "names are replaced, others stay.",
+        description="Stores files in the data dir, which must be the server's. A folder is stored "
+        "with all that is in it, under its own name; `.` without one. Files of the same names are "
+        "replaced, others stay.",
     )
     put.add_argument("name", metavar="NAMESPACE/NAME")
-    put.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    put.add_argument("files", metavar="PATH", nargs="+", type=Path)
     put.set_defaults(run=_put)
 
     listing = actions.add_parser(
-        "list", parents=[place], help="show what is stored, but for the files of jobs"
+        "list",
+        parents=[place],
+        help="list the data sets that are stored (files of jobs only with the namespace "
+        "evaluation-results)",
     )
     listing.add_argument("namespace", metavar="NAMESPACE", nargs="?")
     listing.set_defaults(run=_list)
 
     delete = actions.add_parser(
-        "delete", parents=[place], help="delete a data set, or a file of it"
+        "delete", parents=[place], help="delete a data set, or a file or folder of it"
     )
-    delete.add_argument("name", metavar="NAMESPACE/NAME[/FILE]")
+    delete.add_argument("name", metavar="NAMESPACE/NAME[/PATH]")
     delete.set_defaults(run=_delete)
 
 
@@ -46,7 +50,7 @@ def _put(settings: Settings, given: argparse.Namespace) -> int:
 
     print(put(settings.data_dir, given.name, given.files))
     folder = folder_of(settings.data_dir.resolve(), given.name)
-    names = ", ".join(sorted(file.name for file in folder.iterdir()))
+    names = ", ".join(sorted(f"{p.name}/" if p.is_dir() else p.name for p in folder.iterdir()))
     print(f"{folder} holds {names}", file=sys.stderr)
     return 0
 
