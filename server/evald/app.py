@@ -192,6 +192,10 @@ def gpus_and_backend(settings: Settings) -> tuple[Gpus, Backend]:
     return Gpus(found), RayBackend(settings, driver)
 
 
+EXAMPLES = "custom, similarity_metrics, rag or gsm8k"
+ALL = "evald flows, or GET /v1/evaluation/flows, shows all types"
+
+
 def load_plugins() -> None:
     """Reads every flow and metric, so that a broken plugin shows now and not in a job. Raises
     Unavailable."""
@@ -206,8 +210,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     """Raises InvalidArgument unless an installed flow can run the config."""
     kind = config.get("type")
     if not kind:
-        known = ", ".join(registry.flows().names())
-        raise InvalidArgument.of("type", f"say how to evaluate: {known}")
+        raise InvalidArgument.of("type", f"say how to evaluate, such as {EXAMPLES}; {ALL}")
     flow = flow_of(kind, "type")
     check_datasets(config)
     flow.check(config)
@@ -225,7 +228,7 @@ def flow_of(kind: str, field: str) -> Flow:
     try:
         return registry.flows()[kind]()
     except LookupError as e:
-        raise InvalidArgument.of(field, str(e)) from None
+        raise InvalidArgument.of(field, f"{e}; {ALL}") from None
 
 
 async def run(settings: Settings, *, gateway: bool) -> int:

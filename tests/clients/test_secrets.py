@@ -190,6 +190,14 @@ def test_a_secret_shown_as_stars_is_no_secret(vault: Vault, stored: Any) -> None
     assert [v.field for v in e.value.violations] == ["model.api_key"]
 
 
+@pytest.mark.parametrize("value", ["file:key.txt", "file:", "file:/", "file:./key"])
+def test_a_path_that_is_not_whole_is_no_secret(vault: Vault, value: str) -> None:
+    """It would be sent to the endpoint as the key."""
+    with pytest.raises(InvalidArgument, match=r"file:/FOLDER/FILE") as e:
+        vault.seal({"model": {"api_key": value}})
+    assert [v.field for v in e.value.violations] == ["model.api_key"]
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

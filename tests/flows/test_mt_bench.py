@@ -127,10 +127,11 @@ def test_forms_of_a_judge(world_of: Any, model_of: Any, judge: Any) -> None:
     assert opened == {"parallelism": 3, "max_retries": 5, "request_timeout": 9}
 
 
-def test_a_judge_is_needed(world: Any) -> None:
-    with pytest.raises(InvalidArgument) as e:
-        world.run({"type": "mtbench"}, TARGET)
-    assert [v.field for v in e.value.violations] == ["params.extra.judge.model"]
+@pytest.mark.parametrize("extra", [{}, {"judge": {}}, {"judge": None}, {"judge": "gpt"}])
+def test_a_judge_is_needed(world: Any, extra: Any) -> None:
+    with pytest.raises(InvalidArgument, match="say which model judges") as e:
+        world.run({"type": "mtbench", "params": {"extra": extra}}, TARGET)
+    assert [v.field for v in e.value.violations] == ["params.extra.judge"]
 
 
 def test_data_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -342,6 +342,11 @@ def test_metrics_that_are_refused(metric: Any, field: str, message: str) -> None
         ({"retriever": {"dataset": COLLECTION}}, {}, "target.retriever"),
         (target(top_k=0), {}, "target.retriever.pipeline.top_k"),
         (target(top_k=20_000), {}, "target.retriever.pipeline.top_k"),
+        (
+            target(reranker_model={"artifact": {"files_url": "hf://ns/tiny"}}),
+            {},
+            "target.retriever.pipeline.reranker_model",
+        ),
         (target(), {"dataset": None}, "config.tasks.find.dataset"),
     ],
 )

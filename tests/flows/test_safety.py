@@ -244,7 +244,7 @@ def test_rows_without_a_prompt(world_of: Any, model_of: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "fields"),
     [
-        ({"type": "aegis_v2"}, ["params.extra.judge.model"]),
+        ({"type": "aegis_v2"}, ["params.extra.judge"]),
         ({**config("wildguard"), "tasks": {"t": {"type": "aegis_v2"}}}, ["tasks.t.type"]),
         (
             {**config("wildguard"), "tasks": {"t": {"metrics": {"m": {"type": "f1"}}}}},

@@ -315,6 +315,11 @@ def test_bad_params_are_named(kind: str, params: dict[str, Any], fields: list[st
     ]
 
 
+def test_a_reference_that_lacks_is_explained() -> None:
+    with pytest.raises(InvalidArgument, match=r"what to compare with.*item.ideal_response"):
+        make_metrics({"m": {"type": "f1", "params": {}}}, Templates(), "tasks.t.metrics")
+
+
 class Buggy(Metric):
     """Breaks on some samples."""
 

@@ -68,6 +68,7 @@ ALLOWED = {
         "flows",
         "agents",
         "bfcl",
+        "checkpoints",
         "judging",
         "metrics",
         "rag",

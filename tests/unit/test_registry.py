@@ -45,6 +45,8 @@ def test_names() -> None:
 
 def test_what_is_unknown() -> None:
     assert unknown("x", []) == "'x' is not known (known: none)"
+    many = [f"name-{n}" for n in range(1000)]
+    assert unknown("nam-7", many) == "'nam-7' is not known; did you mean 'name-7'? (1,000 are)"
     assert unknown("eqals", ["equals", "contains"]) == (
         "'eqals' is not known; did you mean 'equals'? (known: equals, contains)"
     )

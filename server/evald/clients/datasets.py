@@ -177,7 +177,7 @@ def url_of(dataset: Dataset) -> str:
     raise EvaluationError(
         "dataset",
         f"Dataset {shown} is not in the expected format; it needs to have the files_url "
-        "property set",
+        "property set, such as hf://datasets/NAMESPACE/NAME, which evald datasets put fills",
     )
 
 

@@ -101,8 +101,8 @@ class ModelClients:
             if not self._settings.inference_url:
                 raise EvaluationError(
                     "model",
-                    f"model {model!r} is only a name: set EVALD_INFERENCE_URL to the endpoint that "
-                    "serves it, or give the target an api_endpoint",
+                    f"there is no model {model!r}: give an api_endpoint, check the name if it is "
+                    "a target's, or set EVALD_INFERENCE_URL to the endpoint that serves it",
                 )
         else:
             endpoint = model.get("api_endpoint") or {}
@@ -112,7 +112,7 @@ class ModelClients:
             # Just this one place, whatever others are closed; and an answer takes what it takes.
             egress, timeout = Egress(), PATIENCE
         if not endpoint.get("url"):
-            raise EvaluationError("model", "the model has no api_endpoint.url")
+            raise EvaluationError("model", "the model has no api_endpoint.url: say where it is")
         place = Endpoint(endpoint["url"], egress)
         parallelism = _whole(params, "parallelism", PARALLELISM, least=1)
         return Connection(

@@ -19,6 +19,9 @@ from evald.clients.secrets import SEALED, Keys, changed, given, mask
 from evald.errors import EvaluationError, InvalidArgument
 from evald.settings import ClientSettings
 
+BROKEN = re.compile("file:(?!/.)")
+"""A reference to a file that leads nowhere: it would be sent as the secret itself."""
+
 REFERENCE_LIMIT = 64 * 2**10
 """Bytes of a file that a reference names."""
 
@@ -45,12 +48,15 @@ class Vault:
     def seal(self, document: D, stored: Any = None) -> D:
         """For the store. What is sealed already, and references, stay as they are; in place of
         `******` goes what `stored` holds there. Raises InvalidArgument when that is nothing, or
-        when a reference names a variable that may not be read."""
+        when a reference is none, or names a variable that may not be read."""
 
         def change(value: Any, path: Keys) -> Any:
+            field = ".".join(map(str, path))
             name = _variable(value)
             if name and not self._may_read(name):
-                raise InvalidArgument.of(".".join(map(str, path)), _closed(name))
+                raise InvalidArgument.of(field, _closed(name))
+            if isinstance(value, str) and BROKEN.match(value):
+                raise InvalidArgument.of(field, "a file's path must be whole: file:/FOLDER/FILE")
             return self._seal(_kept(document, stored, path) if value == MASK else value)
 
         return changed(document, change)
@@ -111,7 +117,9 @@ class Vault:
         found = Path(path).resolve()
         if not any(found.is_relative_to(Path(root).resolve()) for root in self._roots):
             raise EvaluationError(
-                "secret", f"file:{path} is outside the folders that EVALD_FILE_ROOTS opens"
+                "secret",
+                f"file:{path} is outside the folders that EVALD_FILE_ROOTS opens; start evald with "
+                "that of the file among them",
             )
         try:
             with found.open("rb") as file:

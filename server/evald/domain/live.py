@@ -92,7 +92,8 @@ def check(job: Mapping[str, Any]) -> None:
             "target.type",
             f"live evaluations take targets of type {' or '.join(TARGETS)}, not {kind}; {INSTEAD}",
         )
-    if job["gpus"]:
+    # Models that the config has evald run would get GPUs in a job; here the CPU runs them.
+    if asked := (job["config"].get("params") or {}).get("gpus"):
         raise InvalidArgument.of(
-            "config.params.gpus", f"live evaluations get no GPU, not {job['gpus']}; {INSTEAD}"
+            "config.params.gpus", f"live evaluations get no GPU, not {asked}; {INSTEAD}"
         )

@@ -34,7 +34,8 @@ class Limits:
         pids = list(islice(tree(pid), self.processes + 1))
         if len(pids) > self.processes:
             return "processes", (
-                f"the job started more than {self.processes} processes (EVALD_JOB_PROCESSES)"
+                f"the job started more than {self.processes} processes; raise "
+                "EVALD_JOB_PROCESSES if it needs them"
             )
         # What processes share counts once only in the sum that takes long to make.
         if sum(map(resident, pids)) > self.memory < sum(map(proportional, pids)):

@@ -174,7 +174,10 @@ class LocalRun:
 
 def too_much(limit: int) -> ChildDied:
     """What to say of a child that prints for ever."""
-    return ChildDied("output", f"the job printed more than {limit // 2**20} MiB (EVALD_JOB_OUTPUT)")
+    return ChildDied(
+        "output",
+        f"the job printed more than {limit // 2**20} MiB; raise EVALD_JOB_OUTPUT if it has to",
+    )
 
 
 class Lines:

@@ -20,7 +20,7 @@ from evald.flows.door import check_rows
 from evald.flows.evaluation import Task, evaluate, no_answer
 from evald.flows.findings import Findings
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.judge import FIELD, Judge, JudgeExtra, JudgeParams
+from evald.flows.judge import FIELD, NEEDS_JUDGE, Judge, JudgeExtra, JudgeParams
 from evald.flows.judged import Judged
 from evald.flows.params import EvaluationParams, TaskParams, cluster_in, limited, parse
 from evald.judging.question import Form, Question
@@ -36,10 +36,6 @@ METRICS: Mapping[str, type[AgentMetric[Any]]] = {
     "trajectory": Trajectory,
 }
 """What each task type measures; scores are named as the metric."""
-
-NEEDS_JUDGE = (
-    'say which model judges: {"model": {"api_endpoint": {"url": "...", "model_id": "..."}}}'
-)
 
 
 class AgentTaskParams(TaskParams):

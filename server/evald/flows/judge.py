@@ -8,12 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from evald.errors import InvalidArgument
 from evald.flows.flow import Document, FlowContext
 from evald.flows.params import EvaluationParams, parse
 from evald.model import CHAT, COMPLETIONS, Asker, ModelClient, form_of
 from evald.templates import Template
 
 FIELD = "params.extra.judge"
+
+NEEDS_JUDGE = (
+    'say which model judges: {"model": {"api_endpoint": {"url": "...", "model_id": "..."}}}'
+)
 
 ENDPOINT = ("url", "model_id", "api_key")
 FLAT = ("parallelism", "max_retries", "request_timeout", "temperature", "top_p", "max_tokens")
@@ -85,7 +90,10 @@ def mapping(given: Any) -> Mapping[str, Any]:
 def parse_judge(config: Document) -> JudgeParams:
     """The judge of a config. Raises InvalidArgument."""
     extra = (config.get("params") or {}).get("extra") or {}
-    return parse(JudgeParams, extra.get("judge") or {}, FIELD)
+    given = extra.get("judge")
+    if not given or not isinstance(given, Mapping):
+        raise InvalidArgument.of(FIELD, NEEDS_JUDGE)
+    return parse(JudgeParams, given, FIELD)
 
 
 class Judge:

@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic_core import ErrorDetails
 
 from evald.errors import InvalidArgument, Violation
 
@@ -100,9 +101,15 @@ def parse(kind: type[P], params: Any, field: str) -> P:
         return kind.model_validate(given)
     except ValidationError as e:
         raise refuse(
-            Violation(".".join([field, *map(str, error["loc"])]), error["msg"])
+            Violation(".".join([field, *map(str, error["loc"])]), _told(kind, error))
             for error in e.errors(include_url=False)
         ) from None
+
+
+def _told(kind: type[BaseModel], error: ErrorDetails) -> str:
+    """What is wrong, and of a field that lacks, what it is for."""
+    field = kind.model_fields.get(str(error["loc"][0])) if error["type"] == "missing" else None
+    return f"{error['msg']}: {field.description}" if field and field.description else error["msg"]
 
 
 def _slips(kind: type[BaseModel], params: Any, field: str) -> Iterator[Violation]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from evald.checkpoints import is_local
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows.door import check_rows
 from evald.flows.evaluation import Progress, Task
@@ -55,6 +56,10 @@ def check_pipeline(pipeline: Document, field: str) -> None:
     top_k = pipeline.get("top_k")
     if top_k is not None and not 1 <= top_k <= MOST:
         raise InvalidArgument.of(f"{field}.top_k", f"it must be from 1 to {MOST}")
+    if is_local(pipeline.get("reranker_model")):
+        raise InvalidArgument.of(
+            f"{field}.reranker_model", "a checkpoint cannot rerank: give an api_endpoint"
+        )
 
 
 def opened_collection(

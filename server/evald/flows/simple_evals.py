@@ -14,7 +14,7 @@ from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.graded import Graded, Grades, Repeated
-from evald.flows.judge import FIELD, Judge, JudgeParams
+from evald.flows.judge import FIELD, NEEDS_JUDGE, Judge, JudgeParams
 from evald.flows.params import EvaluationParams, cluster_in, parse
 from evald.flows.published import Published
 from evald.guard import GuardedSandbox
@@ -138,7 +138,7 @@ def check_options(
     if any(not 1 <= k <= count for k in options.k):
         findings.add("params.extra.k", f"each must be from 1 to n_samples, which is {count}")
     if options.judge is None and benchmark.needs_judge:
-        findings.add(FIELD, f"{kind} needs a judge")
+        findings.add(FIELD, NEEDS_JUDGE)
     if options.judge is None and benchmark.needs_equality and (said := equality.missing()):
         findings.add("type", f"{said}, or set {FIELD}")
     if options.custom_config:

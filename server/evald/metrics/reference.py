@@ -17,7 +17,9 @@ class ReferenceParams(MetricParams):
     """`references` is a template or a list of them; `candidate` is what is scored."""
 
     references: list[str] = Field(
-        validation_alias=AliasChoices("references", "reference", "ground_truth"), min_length=1
+        validation_alias=AliasChoices("references", "reference", "ground_truth"),
+        min_length=1,
+        description='what to compare with, such as {"reference": "{{ item.ideal_response }}"}',
     )
     candidate: str = Field(
         "{{ sample.output_text }}", validation_alias=AliasChoices("candidate", "prediction")

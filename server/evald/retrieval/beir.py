@@ -179,5 +179,6 @@ def absent(name: str, names: Sequence[str], dataset: Dataset) -> EvaluationError
     return EvaluationError(
         "dataset",
         f"{dataset['files_url']} has no {name}: BEIR's format is a folder with corpus.jsonl, "
-        f"queries.jsonl and qrels/test.tsv, and there is {', '.join(names[:10]) or 'nothing'}",
+        f"queries.jsonl and qrels/test.tsv, and there is {', '.join(names[:10]) or 'nothing'}; put "
+        "the folder's parts into the data set, or call the judgments qrels.tsv",
     )
