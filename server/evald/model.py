@@ -107,6 +107,15 @@ class Models(Protocol):
     def reranker(self, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> Reranker: ...
 
 
+class AsGiven:
+    """A template for requests that are made already, which are the context's `request`."""
+
+    place = "the request"
+
+    def value(self, context: Mapping[str, Any]) -> Any:
+        return context["request"]
+
+
 class Asker:
     """Asks a model about rows.
 
@@ -118,7 +127,7 @@ class Asker:
     def __init__(
         self,
         client: ModelClient,
-        template: Template,
+        template: Template | AsGiven,
         model: Mapping[str, Any] | str,
         *,
         params: Mapping[str, Any],

@@ -335,6 +335,13 @@ def test_one_file_from_the_web(settings: ClientSettings) -> None:
     assert "egress policy" in complaint(narrow, f"{web.root}/x.jsonl")
 
 
+def test_whole_numbers_of_any_size(settings: ClientSettings) -> None:
+    row = {"n": 10**32, "m": -(10**19), "text": "1" * 30}
+    url = store(settings, a_jsonl=json.dumps(row), b_json=json.dumps([row]))
+    assert read(settings, url) == [row, row]
+    assert all(isinstance(one["n"], int) for one in read(settings, url))
+
+
 def test_put_and_delete(settings: ClientSettings, tmp_path: Path) -> None:
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     first.write_text('{"n": 1}')

@@ -185,6 +185,22 @@ def test_a_name_that_does_not_resolve(settings: ClientSettings) -> None:
     assert "nowhere.invalid cannot be resolved" in error.message
 
 
+@pytest.mark.parametrize("stand_in", ["x", "EMPTY", "none", "test-1"])
+def test_a_word_in_place_of_a_key_stays_in_answers(settings: ClientSettings, stand_in: str) -> None:
+    """Local servers take any key, and what people write there are words of answers too."""
+    with Endpoint(reply=f"there is {stand_in} of them") as endpoint:
+        model = {"api_endpoint": {"url": endpoint.url, "model_id": "m", "api_key": stand_in}}
+
+        async def run() -> str:
+            with ModelClients(settings) as clients:
+                client = clients.open(model, {})
+                reply = await client.ask({"messages": [{"role": "user", "content": "?"}]})
+                await client.close()
+                return str(reply.text)
+
+        assert asyncio.run(run()) == f"there is {stand_in} of them"
+
+
 def test_a_key_that_comes_back_is_masked(settings: ClientSettings) -> None:
     with Endpoint(reply=f"your key is {KEY}") as endpoint:
         assert ask(endpoint.url, settings=settings) == ["your key is ******"]

@@ -29,6 +29,7 @@ def test_retry_after_wins_and_is_capped() -> None:
         ("-3", 0),
         ("nan", None),
         ("soon", None),
+        ("Mon, 01 Jan 2024 00:00:00 -99999999999999999999", None),
         ("Wed, 21 Oct 2026 07:28:10 GMT", 10),
         ("Wed, 21 Oct 2026 07:27:00 GMT", 0),
     ],

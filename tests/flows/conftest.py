@@ -35,6 +35,7 @@ class Emit:
         self.samples: list[SampleRecord] = []
         self.steps: list[tuple[int, int | None]] = []
         self.tasks: list[tuple[str, str]] = []
+        self.logs: list[tuple[str, str]] = []
 
     def sample(self, record: SampleRecord) -> None:
         self.samples.append(record)
@@ -45,7 +46,8 @@ class Emit:
     def task(self, name: str, status: str) -> None:
         self.tasks.append((name, status))
 
-    def log(self, level: str, message: str) -> None: ...
+    def log(self, level: str, message: str) -> None:
+        self.logs.append((level, message))
 
 
 class Datasets:
@@ -62,6 +64,9 @@ class Datasets:
     def files(self, dataset: Document) -> list[str]:
         url = dataset["files_url"]
         return [one.removeprefix(f"{url}/") for one in self._sets if one.startswith(f"{url}/")]
+
+    def splits(self, dataset: Document) -> set[str]:
+        return set()
 
     def count(self, dataset: Document) -> int:
         return sum(1 for _ in self.rows(dataset))

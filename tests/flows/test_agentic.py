@@ -174,6 +174,22 @@ def test_calls_as_openai_has_them(judged: Any) -> None:
     assert scores(result)["tool_call_accuracy"] == {"tool_call_accuracy": 1.0}
 
 
+@pytest.mark.parametrize("name", ["args", "arguments"])
+@pytest.mark.parametrize("text", [False, True])
+def test_arguments_have_two_names(judged: Any, name: str, text: bool) -> None:
+    """Under a name that is not read, any arguments would have been right."""
+
+    def paid(amount: int) -> Any:
+        given = {"amount": amount}
+        return {"name": "pay", name: json.dumps(given) if text else given}
+
+    said = [{"role": "assistant", "tool_calls": [paid(1_000_000)]}]
+    rows = [{"user_input": said, "reference_tool_calls": [paid(n)]} for n in (5, 1_000_000)]
+    world, _ = judged(rows, config("tool_call_accuracy"))
+    found = [s.scores["tool_call_accuracy"]["tool_call_accuracy"] for s in world.emit.samples]
+    assert found == [0.0, 1.0]
+
+
 def test_answer_accuracy(judged: Any) -> None:
     rows = [
         {"user_input": "How many?", "response": "two", "reference": "2"},

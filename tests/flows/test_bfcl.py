@@ -238,6 +238,7 @@ def test_summaries_are_the_leaderboards(tmp_path: Path) -> None:
         ("live_relevance", "I cannot do that.", 0.0),
         ("simple_python", "I cannot do that.", 0.0),
         ("simple", {"tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}, 0.0),
+        ("simple", f"[f(x=0x{'F' * 4000})]", 0.0),
     ],
 )
 def test_replies(world_of: Any, model_of: Any, asked: str, reply: Any, value: float) -> None:
@@ -343,6 +344,24 @@ def test_own_questions_as_openai_has_them(
     assert values(world.run(words, TARGET)) == {"simple": value}
 
 
+@pytest.mark.parametrize(
+    ("given", "value"), [({"x": "a", "y": ""}, 1.0), ({"x": "a"}, 0.0), ({"x": "a", "y": "b"}, 0.0)]
+)
+def test_an_empty_text_that_is_expected_has_to_be_given(
+    world_of: Any, model_of: Any, given: Any, value: float
+) -> None:
+    """To BFCL an empty text among right values says that the argument may be left out."""
+    texts = {name: {"type": "string"} for name in "xy"}
+    function = {"name": "f", "parameters": {"type": "object", "properties": texts}}
+    row = {
+        "messages": [{"role": "user", "content": "?"}],
+        "tools": [{"type": "function", "function": function}],
+        "tool_calls": [{"function": {"name": "f", "arguments": {"x": "a", "y": ""}}}],
+    }
+    world = world_of({"mine": [row]}, model_of(lambda request: message([{"f": given}])))
+    assert values(world.run(own([row]), TARGET)) == {"simple": value}
+
+
 def wrong_rows() -> Iterator[Any]:
     question, _, answer = NATIVE
     yield [question], "simple needs the calls that are right"
@@ -350,6 +369,8 @@ def wrong_rows() -> Iterator[Any]:
     yield [{**question, "question": question["question"] * 2}, answer], "several turns"
     yield [{**question, "function": "f"}, answer], "it has no functions"
     yield [answer], "no questions .* of simple"
+    yield [question, answer, answer], "mine, line 3: another right answer has the id 'simple_0'"
+    yield [question, {"ground_truth": []}], "mine, line 2: a right answer needs the 'id'"
     yield [question, {**answer, "ground_truth": [{"other": {}}]}], "no call of one of its functions"
     yield [question, {**answer, "ground_truth": [{"hotel.book": {"seats": 2}}]}], "a list of right"
     yield [question, {**answer, "ground_truth": answer["ground_truth"] * 2}], "one right call"

@@ -240,6 +240,24 @@ def test_failed_samples_are_no_scores(world_of: Any, model_of: Any) -> None:
     assert by_index[2].sample["output_text"] == "x"
 
 
+def test_a_bug_costs_its_sample_and_not_the_job(world_of: Any, model_of: Any) -> None:
+    def answer(request: Any) -> str:
+        content: str = request["messages"][0]["content"]
+        return str(1 / len(content)) and content
+
+    world = world_of(
+        sets={"rows": [{"q": text, "a": "x"} for text in ("x", "", "")]}, model=model_of(answer)
+    )
+    result = world.run(chat(), MODEL)["tasks"]["qa"]
+    assert result["data"]["errors"] == {"flow": 2}
+    stats = result["metrics"]["match"]["scores"]["string-check"]["stats"]
+    assert (stats["count"], stats["nan_count"]) == (1, 2)
+    assert world.emit.samples[1].error == {
+        "kind": "flow", "message": "ZeroDivisionError: division by zero",
+    }  # fmt: skip
+    assert [text for _, text in world.emit.logs].count("ZeroDivisionError: division by zero") == 1
+
+
 def test_when_all_failed_the_most_common_cause_is_told(world_of: Any, model_of: Any) -> None:
     def answer(request: Any) -> str:
         n = int(request["messages"][0]["content"])

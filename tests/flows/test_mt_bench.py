@@ -83,6 +83,27 @@ def test_means_of_turns_and_categories(world_of: Any, model_of: Any) -> None:
     assert {r["temperature"] for r in world.model.requests if not judged(r)} == {0.2}
 
 
+def test_a_model_that_says_how_it_is_asked(world_of: Any, model_of: Any) -> None:
+    """Its thoughts are neither asked about again nor judged."""
+    prompt = {
+        "system_prompt": "You are X.",
+        "inference_params": {"temperature": 0.33},
+        "reasoning_params": {"end_token": "</t>"},
+    }
+    endpoint = {"url": "http://model/v1", "model_id": "m"}
+    target = {"type": "model", "model": {"api_endpoint": endpoint, "prompt": prompt}}
+    reply = lambda request: "[[5]]" if judged(request) else "draft</t>final"  # noqa: E731
+    world = world_of(model=model_of(reply))
+    world.run(config(limit_samples=1, parallelism=1), target)
+    asked = [r for r in world.model.requests if not judged(r)]
+    assert [[m["role"] for m in r["messages"]] for r in asked] == [
+        ["system", "user"], ["system", "user", "assistant", "user"],
+    ]  # fmt: skip
+    assert all((r["temperature"], r["max_tokens"]) == (0.33, 1024) for r in asked)
+    assert "draft" not in str(world.model.requests)
+    assert world.emit.samples[0].sample["turns"] == ["final", "final"]
+
+
 def test_a_judge_without_a_grade(world_of: Any, model_of: Any) -> None:
     replies = iter(["[[8]]", "Nice.", "[[6]]", "[[4]]"])
     reply = lambda request: next(replies) if judged(request) else "a"  # noqa: E731

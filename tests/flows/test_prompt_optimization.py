@@ -247,6 +247,47 @@ def test_replies_are_read(reply: str, values: Any) -> None:
     assert signature.read(reply) == values
 
 
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("score: .5", 0.5), ("score: -.25", -0.25), ("score: 1,250 or so", 1250.0),
+        ("score: 1e-3", 1e-3), ("score: 12,5", 12.0), ("score: +7.", 7.0),
+        ("<think>\nscore: 2, maybe?\n</think>\nscore: 5", 5.0),
+    ],
+)  # fmt: skip
+def test_numbers_are_read(reply: str, value: float) -> None:
+    assert Signature.parse("text -> score: float", "signature").read(reply) == {"score": value}
+
+
+def test_the_model_is_asked_as_it_says(world_of: Any, model_of: Any) -> None:
+    """With its parameters and, where the prompt is none, its system prompt, and without its
+    thoughts; what bounds answers does not cut instructions short."""
+    prompt = {
+        "system_prompt": "You are X.",
+        "inference_params": {"top_p": 0.5},
+        "reasoning_params": {"end_token": "</t>"},
+    }
+    endpoint = {"url": "http://model/v1", "model_id": "m"}
+    target = {"type": "model", "model": {"api_endpoint": endpoint, "prompt": prompt}}
+
+    def thinking(request: Mapping[str, Any]) -> str:
+        return f"rating: 9</t>{obedient(request)}"
+
+    world = world_of(sets={"rows": rows(20)}, model=model_of(thinking))
+    given = config()
+    given["params"]["max_tokens"] = 5
+    task = world.run(given, target)["tasks"]["t"]
+    assert task["metrics"]["number-check"]["scores"]["optimized"]["value"] == 1.0
+    assert "Count the letters." in str(task["data"]["optimized_prompt"])
+    proposals = [r for r in world.model.requests if "Write a better" in last(r)]
+    answers = [r for r in world.model.requests if "Write a better" not in last(r)]
+    assert proposals
+    assert all(r["messages"][0]["content"] == "You are X." for r in proposals)
+    assert {(r["top_p"], r["temperature"]) for r in world.model.requests} == {(0.5, 0)}
+    assert {request.get("max_tokens") for request in answers} == {5}
+    assert {request.get("max_tokens") for request in proposals} == {None}
+
+
 @pytest.mark.parametrize("reply", ["rating: four\nwhy: x", "4", "rating: 4.5\nwhy: x"])
 def test_replies_that_are_not_in_form(reply: str) -> None:
     with pytest.raises(EvaluationError) as e:

@@ -240,9 +240,20 @@ def test_other_ways_to_name_a_metric(run: Any, metric: Any, name: str) -> None:
     assert found == f"rag.{name.removeprefix('rag_')}"
 
 
+def test_a_column_may_be_called_sample(run: Any) -> None:
+    _, result = run([{**ROW, "sample": n} for n in (0, 1, {})], config("faithfulness"))
+    metric = result["tasks"]["t"]["metrics"]["rag.faithfulness"]["scores"]["faithfulness"]
+    assert (metric["value"], metric["stats"]["count"]) == (0.5, 3)
+
+
 @pytest.mark.parametrize(
     ("task", "place", "words"),
     [
+        (
+            {"metrics": {n: {"type": "faithfulness"} for n in ("f", "rag_f")}},
+            "metrics",
+            "'f' in results",
+        ),
         ({"metrics": {"m": {"type": "faithfullness"}}}, "metrics.m.type", "faithfulness"),
         (
             {"metrics": {"m": {"type": "faithfulness"}}, "params": {"judge_llm": None}},

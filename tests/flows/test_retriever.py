@@ -298,6 +298,7 @@ def test_what_was_found_earlier(found: Any) -> None:
     ("rows", "message"),
     [
         ([{"relevant": ["y"]}], "line 1: the row has no list 'retrieved'"),
+        ([{"retrieved": ["x", "y", "x"], "relevant": ["y"]}], "line 1: retrieved: 'x' is there tw"),
         ([{"retrieved": [{"score": 1}], "relevant": ["y"]}], "line 1: retrieved: it must be"),
         ([{"retrieved": ["y"], "relevant": {"y": "1"}}], "line 1: relevant: it must have"),
     ],
@@ -334,6 +335,13 @@ def test_metrics_that_are_refused(metric: Any, field: str, message: str) -> None
     [violation] = e.value.violations
     assert violation.field == f"tasks.find.metrics.m.{field}"
     assert message in violation.message
+
+
+def test_metrics_that_results_would_have_twice() -> None:
+    metrics = {name: {"type": "recall_5"} for name in ("recall_5", "retriever_recall_5")}
+    with pytest.raises(InvalidArgument, match="two metrics would be 'recall_5'") as e:
+        Retriever().check(config(task={"metrics": metrics}))
+    assert [v.field for v in e.value.violations] == ["tasks.find.metrics"]
 
 
 @pytest.mark.parametrize(

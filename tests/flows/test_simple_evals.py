@@ -202,6 +202,16 @@ def test_choices_of_global_mmlu_and_mmlu_pro(world_of: Any, model_of: Any) -> No
     assert "I) 8" in asked_of(world.model.requests[0])
 
 
+@pytest.mark.parametrize("kind", ["simple_evals.mmlu_pro", "mmlu_pro_llama_4"])
+@pytest.mark.parametrize("reply", ["Answer: $\\boxed{C}$", "Answer: $C$", "**Answer:** C"])
+def test_marks_do_not_hide_a_letter_from_patterns(
+    world_of: Any, model_of: Any, kind: str, reply: str
+) -> None:
+    rows = [{"question": "?", "answer": "C", "options": list("wxyz")}]
+    world = world_of(sets={"rows": rows}, model=model_of(lambda r: reply))
+    assert value(world.run(config(kind), TARGET)) == 1.0
+
+
 def test_mgsm_by_language(world_of: Any, model_of: Any) -> None:
     sets = {
         f"hf://datasets/juletxara/mgsm/{lang}": [{"question": lang, "answer_number": 1200}]
@@ -242,6 +252,9 @@ def test_simpleqa(world_of: Any, model_of: Any) -> None:
         pytest.approx(1 / 3),
         pytest.approx(1 / 3),
     ]
+    for name in ("is_correct", "is_incorrect", "is_not_attempted"):
+        [stats] = [s["stats"] for s in result["tasks"][name]["metrics"]["score"]["scores"].values()]
+        assert (stats["count"], stats["nan_count"]) == (3, 1)
     assert result["tasks"]["t"]["data"]["errors"] == {"judge": 1}
 
 
@@ -349,6 +362,8 @@ def test_without_math_verify(world_of: Any, monkeypatch: pytest.MonkeyPatch) -> 
     [
         ("gpqa_main", {"question": "?"}, "no field 'option_a' or 'A'"),
         ("gpqa_main", {"question": "?", "choices": ["a", "b"], "answer": "C"}, "none of its choi"),
+        ("gpqa_main", {"question": "?", "choices": ["a", "b"], "answer": ""}, "none of its choi"),
+        ("gpqa_main", {"question": "?", "choices": ["a", "b"], "answer": "AB"}, "none of its cho"),
         ("gpqa_main", {"question": "?", "choices": ["a"], "answer": 0}, "has 1 choices"),
         ("math_test_500", {"problem": "?"}, "no field 'answer' or 'Answer'"),
         ("mgsm_de", {"question": "?", "answer": "two"}, "has no number"),

@@ -52,6 +52,18 @@ def test_a_data_set_that_cannot_be_read(datasets: FileDatasets, tmp_path: Path) 
     assert e.value.kind == "dataset"
 
 
+def test_a_split_that_cannot_be_read_is_not_replaced(
+    datasets: FileDatasets, tmp_path: Path
+) -> None:
+    """By the whole data set, with the rows to train on among it."""
+    write(tmp_path / "train.jsonl", *"abcde")
+    (tmp_path / "validation.jsonl").write_text('{"text": "v"}\n{"text"\n')
+    own = Own(datasets, {"files_url": str(tmp_path), "limit": 5})
+    with pytest.raises(EvaluationError, match=r"validation.jsonl, line 2: it is not JSON"):
+        own["validation"]
+    assert texts(own, "train") == list("abcde")
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

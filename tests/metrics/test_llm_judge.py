@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -166,6 +166,36 @@ def test_repeats_tell_the_spread(score: Callable[..., Any], judge: Judge) -> Non
     scores = score("llm-judge", params(repeats=3), ROW, ROW)
     assert {k: s["value"] for k, s in scores.items()} == {"s": 4.5, "s_stddev": 1.0}
     assert len(judge.requests) == 6
+
+
+def test_what_was_not_read_is_counted_in_every_score(
+    score: Callable[..., Any], judge: Judge
+) -> None:
+    judge.replies = [f"RATING: {n}" for n in (2, 4, 3, 3)] + ["RATING: 2", "Hm.", "RATING: 2"] * 2
+    swap = ["item.one", "item.other"]
+    given = params(repeats=2, swap=swap, scores={"s": {**INT, "minimum": 1, "maximum": 5}})
+    scored = score("llm-judge", given, *[{**ROW, "one": 1, "other": 2}] * 2)
+    counts = {k: (s["stats"]["count"], s["stats"]["nan_count"]) for k, s in scored.items()}
+    assert counts == dict.fromkeys(("s", "s_consistency", "s_stddev"), (1, 1))
+
+
+def test_what_asks_on_is_ended(board: Callable[..., Scoreboard], judge: Judge) -> None:
+    """When one of several requests has failed, the others would be asked and paid for nothing."""
+    ended = []
+
+    async def ask(request: Mapping[str, Any]) -> Any:
+        if not ended:
+            ended.append(False)
+            raise EvaluationError("http", "401")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    judge.ask = ask  # type: ignore[method-assign]
+    with pytest.raises(EvaluationError, match="401"):
+        asyncio.run(scoring(judge, params(repeats=3), ROW))
+    assert ended == [False, True, True]
 
 
 def test_swapping_turns_verdicts_round(score: Callable[..., Any], judge: Judge) -> None:

@@ -246,6 +246,8 @@ def test_a_string_check_of_json(score: Score) -> None:
         ("6", "gt", "5", True), ("6", "greater than", "5", True), ("6", "<=", "6", True),
         ("6", "lte", "5", False), ("6", "less than or equal", "6", True), ("6", "<", "7", True),
         ("6", "lt", "6", False), ("-3", "less than", "-2", True),
+        ("1e-05", "<", "0.001", True), ("1e+22", ">", "1000", True), (" -.5E2 ", "==", "-50", True),
+        ("is 1e5", "==", "5", True),
     ],
 )  # fmt: skip
 def test_number_checks(score: Score, left: str, operator: str, right: str, holds: bool) -> None:

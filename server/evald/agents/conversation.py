@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from evald.jsons import loads
 
 ROLES = {"human": "user", "ai": "assistant"}
 """Names of speakers in the dialect that says `type`, in that which says `role`."""
@@ -14,7 +15,7 @@ ROLES = {"human": "user", "ai": "assistant"}
 
 class ToolCall(BaseModel):
     """A call of a tool: `{"name", "args"}`, or as OpenAI has it, `{"function": {"name",
-    "arguments"}}` with the arguments as an object or a JSON text."""
+    "arguments"}}`. The arguments have either name in both, and are an object or a JSON text."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,16 +25,18 @@ class ToolCall(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _flat(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping) or not isinstance(given.get("function"), Mapping):
+        if not isinstance(given, Mapping):
             return given
-        function = given["function"]
-        arguments = function.get("arguments") or {}
-        if isinstance(arguments, str):
+        function = given.get("function")
+        if not isinstance(function, Mapping):
+            function = given
+        arguments = function.get("args", function.get("arguments"))
+        if isinstance(arguments, str) and arguments:
             try:
-                arguments = orjson.loads(arguments)
-            except orjson.JSONDecodeError:
+                arguments = loads(arguments)
+            except ValueError:
                 raise ValueError("its arguments are not JSON") from None
-        return {"name": function.get("name"), "args": arguments}
+        return {"name": function.get("name"), "args": arguments or {}}
 
 
 class Message(BaseModel):

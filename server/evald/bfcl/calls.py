@@ -101,6 +101,8 @@ def value(node: ast.expr | None) -> Any:
     """What an argument stands for: a name is its own text, and so is a call without arguments by
     name, other calls are objects, and arithmetic is done. Raises Undecodable."""
     match node:
+        case ast.Constant(value=int(found)) if found.bit_length() > BITS:
+            raise Undecodable(f"a number has more than {BITS} bits")
         case ast.Constant(value=found):
             return "..." if found is Ellipsis else found
         case ast.UnaryOp(operand=ast.Constant(value=found)):

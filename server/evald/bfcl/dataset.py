@@ -48,7 +48,12 @@ def own(
         if "messages" in row or "question" in row:
             asked[index] = row
         else:
-            answers[str(row.get("id"))] = row.get("ground_truth")
+            name = row.get("id")
+            if name is None:
+                raise wrong(f"{place(index)}: a right answer needs the 'id' of its question")
+            if str(name) in answers:
+                raise wrong(f"{place(index)}: another right answer has the id {name!r} too")
+            answers[str(name)] = row.get("ground_truth")
     counts = dict.fromkeys(categories, 0)
     chosen = []
     for index, row in asked.items():
@@ -100,10 +105,13 @@ def expected(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def right(value: Any) -> Any:
-    """A value as one that is right: each key of an object has a list of them."""
+    """A value as one that is right: each key of an object has a list of them. An empty text is
+    written as a space, which is the same to BFCL: "" would say that the value may be left out."""
     match value:
+        case "":
+            return " "
         case dict():
-            return {key: [member] for key, member in value.items()}
+            return {key: [member if member != "" else " "] for key, member in value.items()}
         case [dict(), *_]:
             return [right(entry) for entry in value]
     return value

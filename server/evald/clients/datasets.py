@@ -65,6 +65,13 @@ class FileDatasets:
         below = _data_files(names, dataset["files_url"], path, None)
         return [str(PurePosixPath(name).relative_to(path or ".")) for name in below]
 
+    def splits(self, dataset: Dataset) -> set[str]:
+        """Names that a `split` of a folder may have; none of a single file, which is all of it."""
+        source, path = self.source(url_of(dataset), dataset)
+        if source.names(path) == [path]:
+            return set()
+        return {word for name in self.files(dataset) for word in _words(name)}
+
     def count(self, dataset: Dataset) -> int:
         """Number of rows, at most `limit`; at least one."""
         most = _limit(dataset)

@@ -16,6 +16,10 @@ SNIPPET = 300
 SHORTEST = 4
 """Secrets shorter than this are not searched for: they would blot out ordinary words."""
 
+LEAST_KEY = 8
+"""Characters of a key that is looked for in what models answer. A shorter one stands for none, as
+`EMPTY`, `none` or `test` do: to take such words out would change answers."""
+
 VALUE = r"""[^\s"',;&}]+"""
 """The rest of a value, wherever it stands: in a header, a URL, JSON or a shell's command line."""
 

@@ -21,7 +21,7 @@ class Backoff:
     base: float = 0.5
     cap: float = 30.0
     after_cap: float = 60.0
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = random.SystemRandom().random
 
     def wait(self, failures: int, retry_after: float | None = None) -> float:
         """Seconds to wait after so many failed tries (1 for the first)."""
@@ -50,8 +50,8 @@ def retry_after(header: str | None, now: Callable[[], datetime] | None = None) -
     except ValueError:
         try:
             moment = parsedate_to_datetime(header)
-        except ValueError:
+            current = now() if now else datetime.now(UTC)
+            seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - current).total_seconds()
+        except (ValueError, OverflowError):
             return None
-        current = now() if now else datetime.now(UTC)
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - current).total_seconds()
     return max(seconds, 0.0) if seconds == seconds else None

@@ -19,6 +19,7 @@ from evald.clients import parquet
 from evald.clients.array import Array, Malformed
 from evald.clients.depth import MAX_DEPTH, is_too_deep
 from evald.errors import EvaluationError
+from evald.jsons import loads
 
 Row = dict[str, Any]
 
@@ -128,7 +129,7 @@ def _checked(text: bytes, place: str) -> bytes:
 
 def _object(line: bytes, place: str) -> Row:
     try:
-        row = orjson.loads(line)
+        row = loads(line)
     except orjson.JSONDecodeError as e:
         row = _lenient(line, place, e)
     if not isinstance(row, dict):

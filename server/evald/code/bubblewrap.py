@@ -11,7 +11,6 @@ import asyncio
 import json
 import marshal
 import os
-import random
 import secrets
 import signal
 from collections.abc import Iterator
@@ -118,7 +117,7 @@ class Run:
         """What the launcher is told."""
         return marshal.dumps(
             {
-                "uid": random.choice(USERS) if is_root() else None,
+                "uid": secrets.choice(USERS) if is_root() else None,
                 "limits": self._limits.resources(),
                 "source": self._program.source,
                 "files": dict(self._program.files),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -29,6 +30,9 @@ UNREACHED = frozenset({"connection", "tls", "timeout"})
 
 YIELD_EVERY = 64
 """Rows scored without a model between two turns of the event loop."""
+
+TRACE_LINES = 50
+"""Of a bug that a sample met."""
 
 
 class Work(Protocol):
@@ -124,6 +128,7 @@ class Evaluation:
         self._reached = False
         self._unreachable = 0
         self._late: Mapping[str, Any] | None = None
+        self._traced = False
         for kept in context.kept(task.name):
             if kept.index in self._kept:
                 continue
@@ -164,6 +169,10 @@ class Evaluation:
             scoring = await self._board.score(context)
         except EvaluationError as e:
             scoring = self._board.unscored(item, e)
+        except MemoryError:
+            raise
+        except Exception as e:  # a bug: of this sample, as far as one can tell
+            scoring = self._board.unscored(item, EvaluationError("flow", self._told(e)))
         if scoring.error is not None and scoring.error["kind"] == "deadline":
             self._late = scoring.error  # others may have an answer yet; this one was not asked
             return
@@ -178,6 +187,14 @@ class Evaluation:
             self._reached = True
         elif not self._reached:
             self._miss(scoring.error)
+
+    def _told(self, error: Exception) -> str:
+        """What went wrong; the log has where, once."""
+        if not self._traced:
+            self._traced = True
+            for line in "".join(traceback.format_exception(error)).splitlines()[-TRACE_LINES:]:
+                self._emit.log("error", line)
+        return f"{type(error).__name__}: {error}"
 
     def _miss(self, error: Mapping[str, Any]) -> None:
         """Counts a sample that reached nobody. Raises when the first ones all did."""
@@ -197,7 +214,8 @@ def cluster_number(row: Row, item: Mapping[str, Any], field: str) -> float:
     found = next((one[field] for one in (row, item) if field in one), None)
     if found is None:
         raise EvaluationError("dataset", f"the row has no field {field!r} to cluster by")
-    return float(int.from_bytes(blake2b(text_of(found).encode(), digest_size=6).digest()))
+    text = text_of(found).encode(errors="surrogatepass")
+    return float(int.from_bytes(blake2b(text, digest_size=6).digest()))
 
 
 def record(

@@ -72,6 +72,9 @@ class Datasets(Protocol):
     def files(self, dataset: Document) -> Sequence[str]:
         """Names of the files below its `files_url` that have rows; of a file its own."""
 
+    def splits(self, dataset: Document) -> Collection[str]:
+        """Names that its `split` may have: those of files and folders."""
+
     def count(self, dataset: Document) -> int:
         """Number of rows, its `limit` observed, without keeping them."""
 

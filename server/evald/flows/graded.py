@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -64,7 +64,8 @@ class Graded(Metric):
         except EvaluationError as e:
             if e.kind != "judge":
                 raise
-            return Scored({self._name: None}, notes={"answers": answers}, problem=e)
+            values = dict.fromkeys(self._names(item))
+            return Scored(values, notes={"answers": answers}, problem=e)
         scores = [grades[SCORE] for grades in graded]
         counted = {
             name: fmean(grades.get(name, 0.0) for grades in graded)
@@ -82,12 +83,20 @@ class Graded(Metric):
             notes={"answers": answers, "scores": scores},
         )
 
+    def _names(self, item: Row) -> Iterator[str]:
+        """What has a value for a question that is graded."""
+        yield self._name
+        yield from (f"{PASS}{k}" for k in self._passes)
+        yield from (f"{MEMBER}{name}" for name in self._benchmark.groups(item))
+        yield from (f"{MEMBER}{name}" for name in self._benchmark.counted)
+
     def combine(self, parts: Sequence[float]) -> Mapping[str, float]:
         return self._benchmark.combine(dict(zip(self._benchmark.counted, parts, strict=True)))
 
     def _extract(self, item: Row, reply: str) -> str | None:
         if not self._patterns:
             return self._benchmark.extract(item, reply)
+        reply = self._benchmark.plain(reply)
         for pattern, group in self._patterns:
             *_, last = [None, *pattern.finditer(reply)]
             if last and last[group]:

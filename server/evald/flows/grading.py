@@ -16,7 +16,7 @@ from evald.flows.params import TaskParams, parse
 from evald.flows.retriever import GENERIC as MEASURES
 from evald.flows.retriever import PREFIX as MEASURE
 from evald.flows.retriever import Wanted as WantedMeasure
-from evald.flows.retriever import measure_of, metrics_of
+from evald.flows.retriever import check_names, measure_of, metrics_of
 from evald.metrics.metric import Metric
 from evald.model import Embedder
 from evald.rag.answering import PROMPT
@@ -94,6 +94,8 @@ class Grading:
         for name, config in (task.get("metrics") or {}).items():
             with findings.gather():
                 self._add(name, config, f"{path}.metrics.{name}")
+        for metrics in (self.metrics, self.measures):
+            check_names(findings, f"{path}.metrics", [metric.name for metric in metrics])
         with findings.gather():
             Templates().compile(self.params.template, f"{path}.params.template")
         with findings.gather():

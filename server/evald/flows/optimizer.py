@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evald.errors import EvaluationError
 from evald.flows.signature import Signature
-from evald.model import ModelClient, Row
+from evald.metrics.verdict import after_thoughts
+from evald.model import Asker, Row
 
 SIZES = {"light": 6, "medium": 12, "heavy": 18}
 """Candidates by what `auto` says."""
@@ -152,9 +153,9 @@ class Optimizer:
         self._rows = rows
         self._random = random.Random(params.seed)
 
-    async def search(self, client: ModelClient, judged: Judged, count: int) -> Prompt:
+    async def search(self, asker: Asker, judged: Judged, count: int) -> Prompt:
         """The best prompt found, judged on `count` rows. Raises EvaluationError."""
-        instructions = [self._params.instruction, *await self._instructions(client)]
+        instructions = [self._params.instruction, *await self._instructions(asker)]
         demos = [[], *(self._demos() for _ in range(self._params.candidates - 1))]
         pairs = [Prompt(i, tuple(d)) for i in instructions for d in demos]
         baseline = pairs.pop(0)
@@ -185,7 +186,7 @@ class Optimizer:
         most = max(self._params.max_labeled_demos, self._params.max_bootstrapped_demos)
         return self._random.sample(list(self._rows), min(most, len(self._rows)))
 
-    async def _instructions(self, client: ModelClient) -> list[str]:
+    async def _instructions(self, asker: Asker) -> list[str]:
         """Instructions that the model proposes; what is empty or said before is left out."""
         found: list[str] = []
         for i in range(self._params.candidates - 1):
@@ -199,12 +200,13 @@ class Optimizer:
                 advice=ADVICE[i % len(ADVICE)],
             )
             try:
-                reply = await client.ask({"messages": [{"role": "user", "content": text}]})
+                request = {"messages": [{"role": "user", "content": text}]}
+                said = await asker.text({"request": request})
             except EvaluationError as e:
                 if e.kind != "response":
                     raise
                 continue
-            instruction = reply.text.strip()
+            instruction = after_thoughts(said).strip()
             if instruction and instruction not in (*found, self._params.instruction):
                 found.append(instruction)
         return found

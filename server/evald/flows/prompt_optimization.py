@@ -17,11 +17,14 @@ from evald.flows.params import EvaluationParams, TaskParams, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.flows.signature import Signature
 from evald.flows.usage import Usage, tokens_of
-from evald.model import ModelClient, Reply, Row
+from evald.model import AsGiven, Asker, ModelClient, Reply, Row
 from evald.templates import Templates, context_of
 
 MOST_ROWS = 100_000
 """Rows of a task; they are held, since examples are drawn from them."""
+
+BOUNDS = ("max_tokens", "stop")
+"""Params of requests that end an answer."""
 
 CHOSEN = "optimized_prompt"
 """Where samples have the prompt that was found, so that another attempt goes on with it."""
@@ -63,6 +66,7 @@ class Optimization:
         rows: Sequence[Row],
         params: OptimizerParams,
         client: ModelClient,
+        model: Mapping[str, Any] | str,
         requests: Mapping[str, Any],
         board: Callable[[Usage], Scoreboard],
         cluster: str | None = None,
@@ -75,8 +79,11 @@ class Optimization:
         self._judged_on = [rows[i] for i in split.judging]
         self._usage = Usage()
         self._signature = Signature.parse(params.signature, "signature")
-        self._client = client
-        self._requests = requests
+        self._parallelism = client.parallelism
+        self._asker = asker(client, model, requests)
+        # What bounds an answer would cut instructions short.
+        unbounded = {key: requests[key] for key in requests if key not in BOUNDS}
+        self._proposer = asker(Counted(client, self._usage), model, unbounded)
         self._board = board
         self._cluster = cluster
         self._baseline = Prompt(params.instruction)
@@ -107,9 +114,8 @@ class Optimization:
             board = await self._judge(prompt, [tried_on[i] for i in chosen], silent, progress)
             return board.mean
 
-        counted = Counted(self._client, self._usage)
         known = self._chosen(later(self.name))
-        best = known or await self._optimizer.search(counted, judged, len(tried_on))
+        best = known or await self._optimizer.search(self._proposer, judged, len(tried_on))
         held = Held(context)
         final = replace(context, emit=held, kept=later if known else nothing)
         optimized = await self._judge(best, rows, final, progress)
@@ -148,22 +154,21 @@ class Optimization:
 
         async def answer(row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
             messages = prompt.messages(self._signature, row)
-            reply = await self._client.ask({**self._requests, "messages": messages})
-            read = self._signature.read(reply.text)
+            answer = await self._asker(row, {"request": {"messages": messages}})
+            read = self._signature.read(answer["output_text"])
             if "response" in read:  # what comes out is called so: the usage stands beside it
-                read["usage"] = [reply.response.get("usage")]
-            return {
-                "output_text": reply.text,
-                "response": reply.response,
-                "seconds": round(reply.seconds, 6),
-                "retries": reply.retries,
-                **read,
-            }
+                read["usage"] = [answer["response"].get("usage")]
+            return {**answer, **read}
 
         board = self._board(self._usage)
-        parallelism = self._client.parallelism
         task = Task(
-            self.name, len(rows), lambda: iter(rows), answer, board, parallelism, self._cluster
+            self.name,
+            len(rows),
+            lambda: iter(rows),
+            answer,
+            board,
+            self._parallelism,
+            self._cluster,
         )
         await Evaluation(task, context, progress).run()
         return board
@@ -180,6 +185,11 @@ def groups_of(rows: Sequence[Row], cluster: str | None) -> list[list[int]]:
                 key = cluster_number(row, context_of(row)["item"], cluster)
         groups.setdefault(key, []).append(i)
     return list(groups.values())
+
+
+def asker(client: ModelClient, model: Mapping[str, Any] | str, params: Mapping[str, Any]) -> Asker:
+    """Asks a model in chats, as it says itself and as `params` say."""
+    return Asker(client, AsGiven(), model, params=params, plain_text="messages")
 
 
 class Counted:
@@ -265,4 +275,6 @@ def optimizing_task(
     def board(usage: Usage) -> Scoreboard:
         return Scoreboard(metrics, usage)
 
-    return Optimization(name, rows, own.optimizer, client, params.request(), board, own.cluster)
+    requests = params.request()
+    model = context.target["model"]
+    return Optimization(name, rows, own.optimizer, client, model, requests, board, own.cluster)

@@ -3,6 +3,7 @@ measured."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -133,8 +134,16 @@ def wanted(task: Document, path: str) -> list[Wanted]:
     for name, config in (task.get("metrics") or {}).items():
         with findings.gather():
             found.append(measure_of(name, config, f"{path}.metrics.{name}"))
+    check_names(findings, f"{path}.metrics", [metric.name for metric in found])
     findings.raise_any()
     return found
+
+
+def check_names(findings: Findings, field: str, names: Iterable[str]) -> None:
+    """Adds a finding for each name that results would have twice, for prefixes are left out."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            findings.add(field, f"two metrics would be {name!r} in results: rename one")
 
 
 def measure_of(name: str, config: Document, field: str) -> Wanted:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from evald.errors import EvaluationError, InvalidArgument
-from evald.metrics.verdict import Unparsed, number, truth
+from evald.metrics.verdict import Unparsed, after_thoughts, number, truth
 from evald.templates import text_of
 
 FIELD = re.compile(r"(\w+)(?:\s*:\s*(\w+))?")
-NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+NUMBER = re.compile(
+    r"[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
+)
+"""A number in a text, perhaps with a comma before each three digits, or an exponent."""
+
 TYPES = ("str", "int", "float", "bool")
 
 
@@ -53,10 +57,12 @@ class Signature:
         return _lines(item, tuple(self.outputs))
 
     def read(self, reply: str) -> dict[str, Any]:
-        """The values in a reply. With one field, a reply without its name is the value.
+        """The values in a reply, after its thoughts. With one field, a reply without its name is
+        the value.
 
         Raises EvaluationError of kind `response`.
         """
+        reply = after_thoughts(reply)
         found = {}
         for name, kind in self.outputs.items():
             line = re.search(rf"^\W*{name}\W*:(.*)$", reply, re.MULTILINE | re.IGNORECASE)
@@ -84,7 +90,7 @@ def _typed(said: str, kind: str) -> Any:
     match kind:
         case "int" | "float":
             digits = NUMBER.search(said)
-            value = number(digits[0] if digits else said, whole=kind == "int")
+            value = number(digits[0].replace(",", "") if digits else said, whole=kind == "int")
             return int(value) if kind == "int" else value
         case "bool":
             return bool(truth(said))

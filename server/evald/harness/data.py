@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from evald.errors import EvaluationError
@@ -14,6 +15,10 @@ class Datasets(Protocol):
     """Reads data sets."""
 
     def rows(self, dataset: Mapping[str, Any]) -> Iterator[dict[str, Any]]: ...
+
+    def files(self, dataset: Mapping[str, Any]) -> Sequence[str]: ...
+
+    def splits(self, dataset: Mapping[str, Any]) -> Collection[str]: ...
 
     def allow(self, url: str) -> None: ...
 
@@ -41,11 +46,8 @@ class Own(dict[str, Any]):
         return made
 
     def _rows(self, split: str) -> list[dict[str, Any]]:
-        whole = dict(self._dataset)
-        try:
-            return list(self._datasets.rows({**whole, "split": split}))
-        except EvaluationError:
-            return list(self._datasets.rows(whole))
+        part = {"split": split} if split in self._datasets.splits(self._dataset) else {}
+        return list(self._datasets.rows({**self._dataset, **part}))
 
 
 class Source:
@@ -89,14 +91,10 @@ class Source:
         """The user's data set, or its folder for one of several tasks."""
         assert self._dataset is not None
         url = str(self._dataset.get("files_url") or "").rstrip("/")
-        if name:
-            part = {**self._dataset, "files_url": f"{url}/{name}"}
-            try:
-                next(self._datasets.rows({**part, "limit": 1}))
-            except (EvaluationError, KeyError):
-                self.undivided += 1
-            else:
-                return Own(self._datasets, part)
+        files = self._datasets.files(self._dataset) if name else ()
+        if any(PurePosixPath(file).parts[0] == name for file in files):
+            return Own(self._datasets, {**self._dataset, "files_url": f"{url}/{name}"})
+        self.undivided += bool(name)
         return Own(self._datasets, self._dataset)
 
     def _unread(self, path: str | None, name: str | None, error: Exception) -> EvaluationError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evald.harness.requests import Likelihood, generation
 from evald.harness.tokens import Tokenizer
-from evald.model import CHAT, DEFAULTS, Asker, ModelClient, Row
+from evald.model import CHAT, DEFAULTS, AsGiven, Asker, ModelClient, Row
 from evald.tasks import together
 
 if TYPE_CHECKING:
@@ -45,15 +45,6 @@ class Said:
     retries: int
 
 
-class Given:
-    """A template that gives the request that is there."""
-
-    place = "lm-eval's request"
-
-    def value(self, context: Mapping[str, Any]) -> Any:
-        return context["request"]
-
-
 class Examinee:
     """A model that is asked in chats or for completions.
 
@@ -77,8 +68,7 @@ class Examinee:
         self._tokenizer = tokenizer
         self._stop = params.get("stop") or inference.get("stop") or []
         self._said = {*inference, *params} - {"stop"}
-        template: Any = Given()
-        self._asker = Asker(client, template, model, params=params, plain_text="prompt")
+        self._asker = Asker(client, AsGiven(), model, params=params, plain_text="prompt")
 
     async def __call__(self, row: Row, seen: Mapping[str, Any]) -> Mapping[str, Any]:
         """`{"output_text", "response", "usage", "answers", "seconds", "retries"}`: the response is

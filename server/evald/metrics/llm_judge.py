@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -16,6 +15,7 @@ from evald.metrics.metric import Metric, MetricParams, Scored
 from evald.metrics.verdict import ScoreParams, Unparsed
 from evald.model import Asker, Models
 from evald.structured import StructuredAsker, response_format
+from evald.tasks import together
 from evald.templates import Templates
 
 KEPT = 8 * 2**10
@@ -91,7 +91,7 @@ class LlmJudge(Metric):
         contexts = [context, swapped(context, *swap)] if swap else [context]
         asked = [c for c in contexts for _ in range(self._params.repeats)]
         assert self._asker is not None, "open() comes first"
-        replies = await asyncio.gather(*(self._asker.text(c, self._format) for c in asked))
+        replies = await together(self._asker.text(c, self._format) for c in asked)
         values: dict[str, float | None] = {}
         problem = None
         for name, score in self._params.scores.items():
@@ -99,11 +99,19 @@ class LlmJudge(Metric):
                 read = [score.read(name, reply) for reply in replies]
             except Unparsed as e:
                 problem = problem or EvaluationError("judge", f"{self._place}: {name}: {e}")
-                values |= dict.fromkeys(score.names(name))
+                for key in score.names(name):
+                    values |= dict.fromkeys([key, *self._beside(key)])
             else:
                 for key in score.names(name):
                     values |= self._summary(key, score, [found[key] for found in read])
         return Scored(values, notes=[reply[:KEPT] for reply in replies], problem=problem)
+
+    def _beside(self, key: str) -> Iterator[str]:
+        """Names of what tells how far to trust a score."""
+        if self._params.swap:
+            yield f"{key}_consistency"
+        if self._params.repeats > 1:
+            yield f"{key}_stddev"
 
     def _summary(self, key: str, score: ScoreParams, values: list[float]) -> dict[str, float]:
         """The value of a score, and what tells how far to trust it."""

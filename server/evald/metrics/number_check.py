@@ -44,6 +44,9 @@ KNOWN = (*COMPARISONS, *ALIASES, DIFFERENCE)
 
 _RUN = re.compile(r"[.\d]+")
 
+SCIENTIFIC = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+"""A text that is one number with an exponent, as Python writes small and large ones."""
+
 
 class NumberCheckParams(MetricParams):
     """`check` is `[left, operator, right]`, for the operator `absolute difference` followed by
@@ -58,7 +61,8 @@ class NumberCheckParams(MetricParams):
 class NumberCheck(Metric):
     """1.0 when a condition on two numbers holds, else 0.0.
 
-    An operand that is a text stands for the last number in it; without one the sample has no value.
+    An operand that is a text stands for the last number in it, which has an exponent only if the
+    text is nothing else; without one the sample has no value.
     `absolute difference` holds when the two are at most epsilon apart.
     """
 
@@ -96,7 +100,8 @@ def last_number(template: Template, context: Mapping[str, Any]) -> float | None:
     if isinstance(given, bool) or given is None:
         return None
     if not isinstance(given, int | float):
-        given = number_text(text_of(given))
+        text = text_of(given).strip()
+        given = text if SCIENTIFIC.fullmatch(text) else number_text(text)
     try:
         number = float(given)
     except (ValueError, OverflowError):  # no number, one such as 1.2.3, or too large a one

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from evald.errors import EvaluationError
+from evald.jsons import loads
 from evald.metrics.metric import Metric, MetricParams, Scored
 from evald.templates import Templates
 
@@ -52,7 +53,7 @@ class ToolCalling(Metric):
         value = self._truth.value(context)
         if isinstance(value, str):  # a template that was not told `| tojson`
             try:
-                value = orjson.loads(value)
+                value = loads(value)
             except orjson.JSONDecodeError:
                 raise self._wrong("no JSON; end its text in '| tojson'") from None
         if not isinstance(value, list):
@@ -91,7 +92,7 @@ def arguments(function: Mapping[str, Any]) -> Hashable | None:
     given = function.get("arguments") or {}
     if isinstance(given, str):
         try:
-            given = orjson.loads(given)
+            given = loads(given)
         except orjson.JSONDecodeError:
             return None
     return frozen(given)

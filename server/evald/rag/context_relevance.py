@@ -47,6 +47,7 @@ class ContextRelevance(RagMetric):
         self._ratings = Ratings(models.judge, QUESTIONS, OfTwo, top=2)
 
     async def measure(self, sample: RagSample) -> Judgement:
-        if "\n".join(sample.contexts).strip() in sample.question.strip():
-            return Judgement(0.0)  # nothing is in everything
+        question, contexts = sample.question.strip(), "\n".join(sample.contexts).strip()
+        if not question or contexts in question:  # nothing is in everything
+            return Judgement(0.0)
         return await self._ratings(question=sample.question, contexts=list(sample.contexts))

@@ -46,7 +46,8 @@ class RagMetric(JudgedMetric):
 
     async def judge(self, context: Mapping[str, Any]) -> Judgement:
         row = context["item"]
-        if sample := context.get("sample"):
+        sample = context.get("sample")
+        if sample is not None and sample is not row.get("sample"):  # else a field of the row
             row = {**row, "answer": sample["output_text"]}
             if "contexts" in sample:
                 row["contexts"] = sample["contexts"]

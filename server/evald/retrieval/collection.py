@@ -126,10 +126,18 @@ def name_at(row: Row, names: Sequence[str]) -> str:
     value = next((row[name] for name in names if row.get(name) is not None), None)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not isinstance(value, str) or not value or len(value.encode()) > ID_BYTES:
+    if not isinstance(value, str) or not 1 <= _size(value) <= ID_BYTES:
         if value is None:
             raise EvaluationError("dataset", f"the row has no {' or '.join(names)}")
         raise EvaluationError(
             "dataset", f"{names[0]}: {value!r:.80} is no name of 1 to {ID_BYTES} bytes"
         )
     return value
+
+
+def _size(text: str) -> int:
+    """Bytes of a text; 0 of one that has half a character, which cannot be kept."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,9 @@ def read_record(row: Row) -> Record:
         raise EvaluationError(
             "dataset", 'retrieved: it must be a list of {"id", "score"}, or of names'
         )
+    counts = Counter(one["id"] for one in found)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise EvaluationError("dataset", f"retrieved: {twice[0]!r} is there twice")
     if isinstance(relevant, list):
         relevant = dict.fromkeys(relevant, 1) if all(map(is_name, relevant)) else None
     if not isinstance(relevant, Mapping) or not relevant or not all(map(is_int, relevant.values())):

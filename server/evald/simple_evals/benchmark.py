@@ -66,6 +66,10 @@ class Benchmark(ABC):
     def names(self) -> Sequence[str]:
         """Names of the values."""
 
+    def plain(self, reply: str) -> str:
+        """A reply as patterns of a config are looked for in it."""
+        return reply
+
     @abstractmethod
     def extract(self, row: Row, text: str) -> str | None:
         """The answer in a reply."""

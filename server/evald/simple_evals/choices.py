@@ -65,7 +65,7 @@ class Choices(Benchmark):
         choices, answer = _choices(row, question)
         if not 2 <= len(choices) <= self.count:
             raise EvaluationError("dataset", f"the row has {len(choices)} choices")
-        if answer not in ascii_uppercase[: len(choices)]:
+        if answer not in list(ascii_uppercase[: len(choices)]):
             raise EvaluationError("dataset", f"the row's answer {answer!r} is none of its choices")
         more = {key: row[key] for key in ("subject", "category", "id") if row.get(key) is not None}
         return {"question": question, "choices": choices, "answer": answer, **more}
@@ -104,34 +104,36 @@ class GpqaBoxed(Choices):
         return ", ".join(found) if found else None
 
 
-class Mmlu(Choices):
+class Unmarked(Choices):
+    """Choices that are looked for in a reply without its marks."""
+
+    def plain(self, reply: str) -> str:
+        for mark in MARKUP:
+            reply = reply.replace(mark, "")
+        return reply
+
+
+class Mmlu(Unmarked):
     """MMLU by Hendrycks et al. (2020), and its translations of Global-MMLU."""
 
     macro = True
 
     def extract(self, row: Row, text: str) -> str | None:
-        return words.choice(unmarked(text))
+        return words.choice(self.plain(text))
 
     def groups(self, row: Row) -> Sequence[str]:
         return (CATEGORIES.get(str(row.get("subject")), "other"),)
 
 
-class MmluPro(Choices):
+class MmluPro(Unmarked):
     """MMLU-Pro by Wang et al. (2024), up to ten choices."""
 
     count = 10
     prompt = f"\n{LISTED % '/'.join(ascii_uppercase[:10])} {BODY}"
 
     def extract(self, row: Row, text: str) -> str | None:
-        found = EMPHASISED.search(unmarked(text))
+        found = EMPHASISED.search(self.plain(text))
         return found[1] if found else None
-
-
-def unmarked(text: str) -> str:
-    """A reply without the Markdown and LaTeX that may stand between a word and its letter."""
-    for mark in MARKUP:
-        text = text.replace(mark, "")
-    return text
 
 
 def _choices(row: Row, question: str) -> tuple[list[str], str]:
