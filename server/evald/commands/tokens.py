@@ -26,13 +26,13 @@ MAX_DAYS = 36500
 
 def add(commands: Any, place: argparse.ArgumentParser) -> None:
     """Adds the commands to a command line; `place` has the options of where the data is."""
-    top = commands.add_parser("tokens", help="make and end the tokens that calls show")
+    top = commands.add_parser("tokens", help="create, list and revoke access tokens")
     actions = top.add_subparsers(metavar="action", required=True)
 
     create = actions.add_parser(
-        "create", parents=[place], help="make a token and print it, this once"
+        "create", parents=[place], help="create a token and print it, this once"
     )
-    create.add_argument("name", metavar="NAME", help="what logs and lists call it")
+    create.add_argument("name", metavar="NAME", help="name of the token, shown in logs and lists")
     create.add_argument(
         "--role",
         required=True,
@@ -50,10 +50,10 @@ def add(commands: Any, place: argparse.ArgumentParser) -> None:
     create.add_argument("--expires-days", metavar="N", type=int, help="days that it lasts")
     create.set_defaults(run=_create)
 
-    listed = actions.add_parser("list", parents=[place], help="show all tokens, without secrets")
+    listed = actions.add_parser("list", parents=[place], help="list all tokens, without secrets")
     listed.set_defaults(run=_list)
 
-    revoke = actions.add_parser("revoke", parents=[place], help="end a token at once")
+    revoke = actions.add_parser("revoke", parents=[place], help="revoke a token immediately")
     revoke.add_argument("name", metavar="ID_OR_NAME")
     revoke.set_defaults(run=_revoke)
 

