@@ -31,6 +31,9 @@ local LONGEST_VALUE = 4096
 -- The answer of a method that sends a file.
 local HTTP_BODY = "google.api.HttpBody"
 
+-- What is said where the dialect itself failed.
+local BROKEN = "The gateway failed to read or write this; its log says why"
+
 local dialect = {}
 
 -- Answers without asking the server.
@@ -46,6 +49,15 @@ end
 local function refuse(handle, status, what, headers)
   local body = type(what) == "table" and errors.refusal({ what }, status) or errors.text(what, status)
   answer(handle, status, body, headers)
+end
+
+-- What a function of the dialect gives. When it fails, which is a bug, nothing may pass as it came: then nil, and the
+-- log says why.
+local function guarded(handle, call, ...)
+  local ok, first, second = pcall(call, ...)
+  if ok then return first, second end
+  handle:logErr("the dialect failed: " .. tostring(first))
+  return nil, BROKEN
 end
 
 local function is_grpc(headers)
@@ -86,8 +98,8 @@ function dialect.on_request(handle)
     return refuse(handle, 400, "The path is not UTF-8")
   end
   if text ~= "" then
-    local rewritten, problem = query.to_proto(method, text)
-    if not rewritten then return refuse(handle, 422, problem) end
+    local rewritten, problem = guarded(handle, query.to_proto, method, text)
+    if not rewritten then return refuse(handle, problem == BROKEN and 500 or 422, problem) end
     path = rewritten == "" and base or base .. "?" .. rewritten
   end
   local key = headers:get("idempotency-key")
@@ -115,8 +127,8 @@ function dialect.on_request(handle)
   if body:length() > 0 and not is_json(headers) then
     return refuse(handle, 415, "The body must be JSON, with the header Content-Type: application/json")
   end
-  local rewritten, given = request.to_proto(method, body:getBytes(0, body:length()))
-  if not rewritten then return refuse(handle, 422, given) end
+  local rewritten, given = guarded(handle, request.to_proto, method, body:getBytes(0, body:length()))
+  if not rewritten then return refuse(handle, given == BROKEN and 500 or 422, given) end
   body:setBytes(rewritten)
   -- What the body has is what it changes; null takes a field away.
   if method.verb == "PATCH" and #given > 0 then
@@ -186,9 +198,15 @@ function dialect.on_response(handle)
   -- Files pass as they come.
   if not method or method.response == HTTP_BODY then return end
   if method.stream then return on_stream(handle, method) end
-  if method.creates then headers:replace(":status", "201") end
   local body, replace = whole_body(handle)
-  replace(response.to_rest(method.response_message, body))
+  local rewritten, problem = guarded(handle, response.to_rest, method.response_message, body)
+  replace(rewritten or errors.text(problem, 500))
+  -- Waiting for the body has made the headers taken before it stale.
+  if not rewritten then
+    handle:headers():replace(":status", "500")
+  elseif method.creates then
+    handle:headers():replace(":status", "201")
+  end
 end
 
 return dialect

@@ -91,6 +91,8 @@ end
 function json.unquote(text, pos, stop)
   local raw = sub(text, pos + 1, stop - 2)
   if not raw:find("\\", 1, true) then return raw end
+  -- First, so that what follows a backslash that is meant is no escape.
+  raw = raw:gsub("\\\\", "\\u005c")
   raw = raw:gsub("\\u([dD][89abAB]%x%x)\\u(%x%x%x%x)", function(high, low)
     return utf8_bytes(0x10000 + (tonumber(high, 16) - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00)
   end)

@@ -85,8 +85,16 @@ class App:
             ids.TARGET,
             check_target,
             fixed=("namespace", "name"),
+            store=settings.data_store_url,
         )
-        configs = Entities(self.store.configs, self.vault, maker, ids.CONFIG, check_config)
+        configs = Entities(
+            self.store.configs,
+            self.vault,
+            maker,
+            ids.CONFIG,
+            check_config,
+            store=settings.data_store_url,
+        )
         files = JobFiles(self.store.jobs, self.artifacts, self.runs, zipped)
         jobs = Jobs(
             self.store.jobs,

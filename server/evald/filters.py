@@ -60,7 +60,9 @@ def weight(value: Any) -> int:
                 waiting += value
         elif isinstance(value, Undefined):
             str(value)  # raises
-        elif value is not None and not isinstance(value, int | float):
+        elif isinstance(value, int):
+            total += value.bit_length() // 3
+        elif value is not None and not isinstance(value, float):
             refuse(f"{type(value).__name__!r} is no text, number, list or object")
         if total > MAX_TEXT:
             too_long()
@@ -109,6 +111,11 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 def to_text(value: Any) -> str:
     return str(plain(value))
+
+
+def of_text(change: Callable[[str], str]) -> Callable[[Any], str]:
+    """A filter of texts that takes other values as they are written out."""
+    return lambda value: change(to_text(value))
 
 
 def listing(filter: Callable[..., Any]) -> Callable[..., Any]:
@@ -218,6 +225,7 @@ OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "replace": replace,
     "round": rounded,
     "string": to_text,
+    **{name: of_text(getattr(str, name)) for name in ("capitalize", "lower", "upper")},
     "sum": total,
     "title": title,
     "tojson": to_json,

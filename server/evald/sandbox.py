@@ -40,9 +40,9 @@ MAX_TOKENS = 20_000
 """Characters of a template, and words and signs within its braces."""
 
 FILTERS = {
-    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "items",
-    "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse",
-    "select", "selectattr", "sort", "truncate", "unique", "upper",
+    "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "items",
+    "last", "length", "list", "map", "max", "min", "reject", "rejectattr", "reverse",
+    "select", "selectattr", "sort", "truncate", "unique",
 }  # fmt: skip
 """Filters of Jinja's whose result is bounded by what they are given; others are below."""
 

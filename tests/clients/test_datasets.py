@@ -169,9 +169,25 @@ def test_bad_files_say_where(
 
 def test_broken_gzip(settings: ClientSettings) -> None:
     whole = gzip.compress(LINES.encode() * 1000, mtime=0)
-    for broken in (b"not gzip", whole[: len(whole) // 2]):
-        url = store(settings, **{"x.jsonl_gz": broken})
-        assert "x.jsonl.gz: " in complaint(settings, url)
+    url = store(settings, **{"x.jsonl_gz": whole[: len(whole) // 2]})
+    assert "x.jsonl.gz: " in complaint(settings, url)
+    url = store(settings, **{"x.jsonl_gz": b"not gzip"})
+    assert "x.jsonl.gz, line 1: it is not JSON" in complaint(settings, url)
+
+
+def test_gzip_that_was_taken_off_on_the_way(settings: ClientSettings) -> None:
+    """As web servers do that call it an encoding."""
+    url = store(settings, **{"x.jsonl_gz": LINES.encode()})
+    assert read(settings, url) == ROWS
+
+
+def test_a_line_of_csv_without_end(
+    settings: ClientSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more of it is read than a row may have."""
+    monkeypatch.setattr("evald.clients.rows.ROW_LIMIT", 100)
+    url = store(settings, x_csv="a" * 1000)
+    assert "x.csv, line 1: it has more than" in complaint(settings, url)
 
 
 def test_a_long_value_fits_and_an_endless_line_does_not(

@@ -280,3 +280,9 @@ def test_an_allowed_endpoint_answers(settings: ClientSettings) -> None:
         if any(f[4][0] == "::1" for f in socket.getaddrinfo("localhost", 0)):
             pytest.skip("localhost is ::1 too, which is not allowed here")
         assert asyncio.run(run()) == "x"
+
+
+def test_international_names() -> None:
+    egress = Egress(["xn--bcher-kva.example"])
+    for url in ("http://xn--bcher-kva.example/v1", "http://bücher.example/v1"):
+        assert egress.url(url).raw_host == "xn--bcher-kva.example"

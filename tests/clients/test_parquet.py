@@ -63,6 +63,26 @@ def test_values_that_json_does_not_know(settings: ClientSettings) -> None:
     assert found == {"day": "2026-11-23", "price": "1.50", "raw": "café", "nan": None}
 
 
+@pytest.mark.parametrize("pandas", [False, True])
+def test_times_are_the_same_with_pandas_and_without(
+    settings: ClientSettings, monkeypatch: pytest.MonkeyPatch, pandas: bool
+) -> None:
+    if not pandas:
+        monkeypatch.setitem(sys.modules, "pandas", None)
+    moments = pyarrow.array([1_000_000_000, 1_234_567_891], pyarrow.timestamp("ns"))
+    file = io.BytesIO()
+    write_table(pyarrow.table({"at": moments}), file)
+    found = FileDatasets(settings).rows(store(settings, "x.parquet", file.getvalue()))
+    assert [row["at"] for row in found] == ["1970-01-01T00:00:01", "1970-01-01T00:00:01.234567"]
+
+
+def test_a_date_that_python_does_not_know(settings: ClientSettings) -> None:
+    file = io.BytesIO()
+    write_table(pyarrow.table({"at": pyarrow.array([10**7], pyarrow.date32())}), file)
+    with pytest.raises(EvaluationError, match="a date that cannot be read"):
+        list(FileDatasets(settings).rows(store(settings, "x.parquet", file.getvalue())))
+
+
 def test_the_hubs_split(settings: ClientSettings, hub: FakeHub) -> None:
     hub.repos["google/mbpp"] = {
         f"{folder}/{split}-00000-of-00001.parquet": parquet([{"split": f"{folder} {split}"}])

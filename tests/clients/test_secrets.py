@@ -183,6 +183,31 @@ def test_a_secret_that_is_kept_goes_nowhere_else(vault: Vault) -> None:
         assert [v.field for v in e.value.violations] == ["model.api_endpoint.api_key"]
 
 
+@pytest.mark.parametrize("before", [None, "https://a"])
+def test_a_token_that_is_kept_goes_to_no_other_hub(vault: Vault, before: str | None) -> None:
+    dataset = {"files_url": "hf://datasets/a/b", "hf_token": KEY, "hf_endpoint": before}
+    stored = vault.seal({"dataset": dataset})
+    shown = vault.mask(stored)
+    assert vault.reveal(vault.seal(shown, stored))["dataset"]["hf_token"] == KEY
+    shown["dataset"]["hf_endpoint"] = "https://b"
+    with pytest.raises(InvalidArgument, match="given for another hf_endpoint"):
+        vault.seal(shown, stored)
+
+
+def test_what_users_named_like_a_secret(vault: Vault) -> None:
+    """A task, a metric or a property may be called so, and is an object; a text is a secret."""
+    given = {
+        "tasks": {"api_key": {"type": "data"}},
+        "properties": {"password": {"type": "string"}, "db_password": "hunter2"},
+        "groups": {"api_key": "sk"},
+    }
+    masked = {**given, "groups": {"api_key": MASK}}
+    masked["properties"] = {"password": {"type": "string"}, "db_password": MASK}
+    assert vault.mask(given) == masked
+    assert "hunter2" not in str(vault.seal(given))
+    assert vault.reveal(vault.seal(given)) == given
+
+
 @pytest.mark.parametrize("stored", [None, {}, {"model": "ns/name"}, {"model": {"api_key": None}}])
 def test_a_secret_shown_as_stars_is_no_secret(vault: Vault, stored: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"give the secret itself") as e:

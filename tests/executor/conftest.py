@@ -30,7 +30,7 @@ ENVIRONMENT = {
     **dict.fromkeys(("EVALD_SLOTS", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"), "1"),
     **{"OTHER": "1", "HF_ENDPOINT": "https://user:password@host/", "HF_HOME": "/cache"},
 }
-"""Variables of a server: its children get the last one alone."""
+"""Variables of a server: its children get the last one, and those by which data is read."""
 
 AnyBackend = LocalBackend | RayBackend
 Starts = Callable[..., AnyBackend]

@@ -113,7 +113,7 @@ def test_the_environment_is_scrubbed(
     answer = told(backends(), make_spec("tell"))
     names = set(answer["environment"])
     assert "PATH" in names
-    assert names & set(ENVIRONMENT) == {"HF_HOME"}
+    assert names & set(ENVIRONMENT) == {"HF_HOME", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"}
     assert [n for n in names if n.startswith("EVALD_")] == ["EVALD_CHILD"]
     assert answer["devices"] == ""
 

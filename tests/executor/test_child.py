@@ -179,12 +179,14 @@ def test_only_harmless_variables_are_handed_on() -> None:
         **{"PATH": "/bin", "LC_ALL": "C", "PYTHONPATH": "p", "SSL_CERT_FILE": "f"},
         **{"HF_HOME": "h", "HF_TOKEN": "t", "TOKENIZERS_PARALLELISM": "1"},
         **{"AWS_REGION": "r", "AWS_ACCESS_KEY_ID": "k", "EVALD_DATA_DIR": "d"},
+        **{"OPENAI_API_KEY": "o", "GITHUB_TOKEN": "g", "AWS_LOGIN_SECRET": "l"},
         **{"DATABASE_URL": "u", "http_proxy": "p", "HF_ENDPOINT": "http://u:p@h"},
         **{"CUDA_VISIBLE_DEVICES": "7", "CUDA_HOME": "c"},
     }
     assert scrubbed(given, marker="m", devices=("1", "2")) == {
         **{"PATH": "/bin", "LC_ALL": "C", "PYTHONPATH": "p", "SSL_CERT_FILE": "f"},
         **{"HF_HOME": "h", "TOKENIZERS_PARALLELISM": "1", "AWS_REGION": "r", "CUDA_HOME": "c"},
+        **{"HF_TOKEN": "t", "AWS_ACCESS_KEY_ID": "k"},  # what data is read by
         **{"CUDA_VISIBLE_DEVICES": "1,2", "EVALD_CHILD": "m"},
     }
     assert scrubbed({}, marker="m", devices=())["CUDA_VISIBLE_DEVICES"] == ""

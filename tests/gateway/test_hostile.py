@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from evaluation.v1 import config_pb2
+
 MEBIBYTE = 1 << 20
 
 
@@ -149,3 +151,16 @@ def test_rows_of_16_mebibytes_come_back(gateway):
     rows = [{"text": "é" * 1000, "n": n} for n in range(7500)]
     answer = gateway.post("/targets", json.dumps({"rows": rows}, ensure_ascii=False))
     assert json.loads(answer.content)["rows"] == rows
+
+
+@pytest.mark.parametrize("name", ["\\ud83d", "\\ud83d<", "\\\\ud83d\U0001f600", "\\u0041"])
+def test_a_backslash_before_what_looks_like_an_escape(gateway, name):
+    """The rest of the body is read all the same, and so is an answer that has such a name."""
+    body = {"type": "custom", "tasks": {name: {"type": "data"}}, "tsks": 1}
+    assert gateway.refused("/configs", body)["type"] == "extra_forbidden"
+    del body["tsks"]
+    assert list(gateway.received("/configs", body).config.tasks) == [name]
+    config = config_pb2.Config(type="custom")
+    config.tasks[name].type = "data"
+    gateway.stub.answers["GetConfig"] = config
+    assert list(gateway.get("/configs/ns/name").json()["tasks"]) == [name]

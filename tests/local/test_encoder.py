@@ -110,3 +110,34 @@ def test_a_pooling_that_is_not_known(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="its pooling of no kind is not known") as caught:
         embed(folder, TEXTS)
     assert caught.value.kind == "model"
+
+
+def test_a_module_that_is_not_known(tmp_path: Path) -> None:
+    """Left out, it would make other vectors without a word."""
+    folder = bert(tmp_path / "bert")
+    as_sentence_transformers(folder, "pooling_mode_mean_tokens", normalizes=True)
+    modules = json.loads((folder / "modules.json").read_text())
+    modules.append({"idx": 3, "type": "sentence_transformers.models.Dense"})
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(EvaluationError, match="its module Dense is not known") as e:
+        embed(folder, ["a"])
+    assert e.value.kind == "model"
+
+
+def test_a_long_text_of_a_model_whose_first_places_are_none(tmp_path: Path) -> None:
+    """RoBERTa and its like count them from behind the padding."""
+    import transformers
+
+    tokenizer = tokenizer_of(None)
+    config = transformers.RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        max_position_embeddings=34,
+        pad_token_id=1,
+    )
+    transformers.RobertaModel(config).save_pretrained(tmp_path / "roberta")
+    tokenizer.save_pretrained(tmp_path / "roberta")
+    assert len(embed(tmp_path / "roberta", ["word " * 100])[0]) == 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "sliding_window": 8,
         "layer_types": ["sliding_attention", "full_attention"],
     },
+    "bamba": {"mamba_d_head": 8, "mamba_n_heads": 8, "mamba_d_state": 8, "attn_layer_indices": [1]},
     "lfm2": {"layer_types": ["conv", "full_attention"]},  # keeps states of another kind
 }
 
@@ -220,3 +222,31 @@ def test_an_engine_that_is_closed_takes_nothing(folder: Path) -> None:
     assert all(row.answer.cancelled() or row.finish for row in rows)
     with pytest.raises(EvaluationError, match="put away"):
         engine.submit(ask)
+
+
+def test_rows_that_cannot_leave_hold_nobody_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written is answered, the others are told, and the engine goes on."""
+    import torch
+
+    with running(folder) as (model, engine):
+        prompt = model.tokens("Paris", special=True)
+        leave, failed = engine._batch.leave, []
+
+        def failing(rows: list[Row]) -> None:
+            if rows and not failed and len(engine._batch.rows) > len(rows):
+                failed.append(True)
+                raise torch.OutOfMemoryError("none left")
+            leave(rows)
+
+        monkeypatch.setattr(engine._batch, "leave", failing)
+        long = engine.submit(Ask(prompt, 500, Sampling(temperature=0, presence_penalty=1)))
+        while not long.written:
+            time.sleep(0.001)
+        short = engine.submit(Ask(prompt, 1, GREEDY))
+        assert short.answer.result(60).finish == "length"
+        with pytest.raises(EvaluationError, match="OutOfMemoryError"):
+            long.answer.result(60)
+        assert failed
+        assert written(engine, [Ask(prompt, 3, GREEDY)])[0].finish == "length"

@@ -69,7 +69,7 @@ def test_results_move_past_one_another(store: Store) -> None:
     jobs = [job(store) for _ in range(4)]
     results = [result(store, job_id) for job_id in jobs[:2]]
     all_at_once(
-        lambda one=one, to=to: store.results.update(one, {"job": to})
+        lambda one=one, to=to: store.results.update(one, to, lambda _: {"job": to})
         for _ in range(ROUNDS)
         for to in jobs
         for one in results

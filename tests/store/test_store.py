@@ -301,7 +301,9 @@ def test_results_come_go_and_move_with_their_jobs(store: Store) -> None:
         store.results.add({**result, "id": "r2"})
     with pytest.raises(NotFound, match="eval-none"):
         store.results.add({**result, "id": "r2", "job": "eval-none"})
-    moved = store.results.update("r1", {"job": second, "description": "d", "tasks": None})
+    moved = store.results.update(
+        "r1", second, lambda _: {"job": second, "description": "d", "tasks": None}
+    )
     assert moved["job"] == second
     assert moved["tasks"] == {}
     assert store.results.of_job(second) == moved
@@ -319,7 +321,7 @@ def test_a_result_that_is_being_written_stays(store: Store) -> None:
     result_id = store.results.of_job(running)["id"]
     for change in (
         lambda: store.results.delete(result_id),
-        lambda: store.results.update(result_id, {"job": other}),
+        lambda: store.results.update(result_id, other, lambda _: {"job": other}),
     ):
         with pytest.raises(Conflict, match="wait for its end"):
             change()

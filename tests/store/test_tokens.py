@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -90,3 +93,19 @@ def test_name_is_free_again_when_its_token_has_ended(tokens: TokenStore, clock: 
     assert tokens.caller("d2") is None
     tokens.add(made(), "d3")
     assert tokens.caller("d3") is not None
+
+
+def test_one_of_many_at_once_makes_a_token(tokens: TokenStore) -> None:
+    """Else a revoked name would go on opening everything."""
+    begin = Barrier(8)
+
+    def add(number: int) -> bool:
+        begin.wait()
+        try:
+            tokens.add(replace(made(), id=f"token-{number}"), f"digest-{number}")
+        except AlreadyExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(add, range(8))) == 1

@@ -98,17 +98,26 @@ def test_a_caller_is_bound_for_a_block() -> None:
         ({"dataset": {"files_url": "hf://datasets/team/x"}}, None),
         ({"dataset": {"files_url": "hf://datasets/other/x", "hf_endpoint": "https://h"}}, None),
         ({"dataset": {"files_url": "https://h/other/x"}}, None),
+        (
+            {"dataset": {"files_url": "hf://datasets/other/x", "hf_endpoint": "https://own"}},
+            "dataset.files_url",
+        ),
+        (
+            {"artifact": {"files_url": "hf://other/x", "hf_endpoint": "https://h"}},
+            "artifact.files_url",
+        ),
         ({"rows": [{"a": "hf://datasets/other/x"}]}, None),
     ],
 )
 def test_data_sets_of_other_namespaces(document: Any, field: str | None) -> None:
-    access.check_data(document)
+    store = "https://own/"
+    access.check_data(document, store)
     with access.acting(TEAM):
         if field is None:
-            access.check_data(document)
+            access.check_data(document, store)
             return
         with pytest.raises(PermissionDenied, match=f"^{field}: "):
-            access.check_data(document)
+            access.check_data(document, store)
 
 
 def token(**changes: Any) -> Token:

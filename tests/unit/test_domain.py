@@ -10,8 +10,9 @@ import pytest
 from evald.domain import ids
 from evald.domain.datasets import with_files
 from evald.domain.documents import Maker
+from evald.domain.judges import with_judges
 from evald.domain.listing import ListQuery, Page
-from evald.domain.references import parse_reference
+from evald.domain.references import Reference, parse_reference
 from evald.domain.states import FINAL, MESSAGES, STEPS, JobStatus, step
 from evald.domain.targets import check_datasets, check_target
 from evald.errors import Conflict, InvalidArgument
@@ -223,3 +224,23 @@ def test_errors_of_a_part_are_told_from_the_whole() -> None:
     error = InvalidArgument.of("model.url", "no").under("target")
     assert error.violations[0].field == "target.model.url"
     assert error.message == "target.model.url: no"
+
+
+def test_models_that_judge_are_looked_up_once_and_not_too_large() -> None:
+    """A short config could name a large model a thousand times."""
+    asked = []
+
+    def find(reference: Reference) -> dict[str, object]:
+        asked.append(reference)
+        return {"type": "model", "model": {"prompt": "x" * 2**20}}
+
+    def config(count: int) -> dict[str, object]:
+        params = {"params": {"model": "ns/judge"}}
+        return {"tasks": {"t": {"metrics": {str(n): params for n in range(count)}}}}
+
+    whole = with_judges(config(10), find)
+    assert whole["tasks"]["t"]["metrics"]["9"]["params"]["model"] == {"prompt": "x" * 2**20}
+    assert asked == [Reference("ns", "judge")]
+    with pytest.raises(InvalidArgument, match="16 MiB together") as e:
+        with_judges(config(20), find)
+    assert e.value.violations[0].field == "tasks.t.metrics.15.params.model"

@@ -124,3 +124,19 @@ def test_free_form_members_round_trip(fields: dict[str, object]) -> None:
     for kind in kinds:
         document = {"custom_fields": fields}
         assert to_document(to_message(document, kind)) == document
+
+
+def test_what_is_nested_too_deep_is_refused() -> None:
+    """Its reader could not decode it."""
+
+    def nested(depth: int) -> target_pb2.Target:
+        target = target_pb2.Target()
+        free: dict[str, object] = {}
+        for _ in range(depth):
+            free = {"a": free}
+        target.custom_fields.update(free)
+        return target
+
+    assert to_document(nested(28))["custom_fields"]
+    with pytest.raises(InvalidArgument, match="nested more than 28 deep"):
+        to_document(nested(29))

@@ -406,3 +406,11 @@ def test_what_is_bounded_goes_up_to_the_bound() -> None:
 def test_each_rendering_has_its_own_budget() -> None:
     template = Templates().compile("{% for i in range(60000) %}{% endfor %}ok", "t")
     assert [template.text({"item": {}}) for _ in range(3)] == ["ok"] * 3
+
+
+@pytest.mark.parametrize("name", ["upper", "lower", "capitalize"])
+def test_filters_of_texts_do_not_show_what_is_no_data(name: str) -> None:
+    assert text(f"{{{{ 'aB' | {name} }}}}") == getattr(str, name)("aB")
+    assert text(f"{{{{ 12 | {name} }}}}") == "12"
+    with pytest.raises(EvaluationError, match="is no text, number"):
+        text(f"{{{{ range | {name} }}}}")

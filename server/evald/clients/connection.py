@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from evald.clients.body import TooLong, read
+from evald.clients.body import TooLong, read, read_beginning
 from evald.clients.concurrency import Concurrency
 from evald.clients.egress import Egress, VettingResolver
 from evald.clients.endpoint import Endpoint, place_of, shown
@@ -203,8 +203,8 @@ class Connection:
             to = place_of(response.headers.get("Location", ""), response.url)
             return failure(FailureKind.REDIRECT, f"{status} redirects to {to or 'nowhere'}")
         try:
-            body = bytes(await read(response, ERROR_BODY))
-        except (TooLong, TimeoutError, aiohttp.ClientError):
+            body = await read_beginning(response, ERROR_BODY)
+        except (TimeoutError, aiohttp.ClientError):
             body = b""
         said = f": {text}" if (text := snippet(body, self._secrets)) else ""
         reason = f"{status} {response.reason or ''}".rstrip() + said

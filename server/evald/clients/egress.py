@@ -86,7 +86,7 @@ class Egress:
         """A URL that may be asked for. Raises EvaluationError of kind `request`."""
         try:
             parsed = URL(url)
-            host, _ = parsed.host, parsed.port
+            host, _ = parsed.raw_host, parsed.port
         except ValueError as e:
             raise _refused(f"the URL cannot be read: {e}") from e
         if parsed.scheme not in ("http", "https"):

@@ -71,7 +71,7 @@ def files_in(paths: Sequence[Path]) -> dict[Path, Path]:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        if path.name.startswith("."):
+        if path.name.startswith((".", "_")):
             raise InvalidArgument.of("files", f"{path.name!r} would be hidden")
         if path.is_dir():
             inside = {Path(path.name, f.relative_to(path)): f for f in sorted(_visible(path))}

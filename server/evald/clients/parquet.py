@@ -22,7 +22,7 @@ def read(stream: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
     """The rows. Raises EvaluationError of kind `dataset`."""
     with _opened(stream, name) as file:
         for batch in file.iter_batches(batch_size=BATCH):
-            for row in batch.to_pylist():
+            for row in _in_microseconds(batch).to_pylist():
                 yield orjson.loads(orjson.dumps(row, default=_plain))
 
 
@@ -46,8 +46,23 @@ def _opened(stream: BinaryIO, name: str) -> Iterator[Any]:
             stream = spool
         try:
             yield ParquetFile(stream)
+        except OverflowError as e:
+            raise EvaluationError(
+                "dataset", f"{name}: it has a date that cannot be read: {e}"
+            ) from e
         except (pyarrow.ArrowException, ValueError) as e:
             raise EvaluationError("dataset", f"{name}: it is not Parquet: {e}") from e
+
+
+def _in_microseconds(batch: Any) -> Any:
+    """A batch whose times are such as Python has: of finer ones pandas would be needed."""
+    import pyarrow
+
+    for index, field in enumerate(batch.schema):
+        if pyarrow.types.is_timestamp(field.type) and field.type.unit == "ns":
+            times = batch.column(index).cast(pyarrow.timestamp("us", field.type.tz), safe=False)
+            batch = batch.set_column(index, field.name, times)
+    return batch
 
 
 def _plain(value: Any) -> str:

@@ -11,6 +11,7 @@ import orjson
 
 from evald.clients.depth import MAX_DEPTH, is_too_deep
 from evald.clients.failure import FailureKind
+from evald.clients.redact import snippet
 from evald.errors import EvaluationError
 
 
@@ -54,7 +55,8 @@ def unlike(document: Any, member: str, lacks: str) -> EvaluationError:
     if isinstance(document, dict) and document.get("error"):
         error = document["error"]
         said = error.get("message") if isinstance(error, dict) else error
-        return _wrong(FailureKind.BAD_SCHEMA, f"it reports an error: {said}")
+        shown = snippet(str(said).encode(errors="replace"))
+        return _wrong(FailureKind.BAD_SCHEMA, f"it reports an error: {shown}")
     if not isinstance(document, dict):
         return _wrong(FailureKind.BAD_SCHEMA, "it is not a JSON object")
     if not document.get(member):

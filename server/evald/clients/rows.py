@@ -35,6 +35,9 @@ FORMATS = {
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
+GZIP = b"\x1f\x8b"
+"""What a compressed file begins with."""
+
 ROW_LIMIT = 64 * 2**20
 """Bytes that one row may have, so that a file without line ends cannot fill the memory."""
 
@@ -113,11 +116,15 @@ def _format(stream: io.BufferedReader, name: str) -> str:
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
     """Lines that are not blank, with their numbers from 1."""
+    return ((number, line) for number, line in _numbered(stream, name) if not line.isspace())
+
+
+def _numbered(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+    """All lines, with their numbers from 1."""
     number = 0
     while line := stream.readline(ROW_LIMIT + 1):
         number += 1
-        if not _checked(line, f"{name}, line {number}").isspace():
-            yield number, line
+        yield number, _checked(line, f"{name}, line {number}")
 
 
 def _checked(text: bytes, place: str) -> bytes:
@@ -178,7 +185,7 @@ def _csv(stream: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, Row
     """Rows of a CSV file with a header, each with the number of its last line; every value stays
     the text that it is."""
     csv.field_size_limit(ROW_LIMIT)
-    texts = (_text(line, f"{name}, line {n}") for n, line in enumerate(stream, 1))
+    texts = (_text(line, f"{name}, line {n}") for n, line in _numbered(stream, name))
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
@@ -216,12 +223,13 @@ def _wrong(place: str, reason: str) -> EvaluationError:
 
 
 def buffered(raw: BinaryIO, name: str) -> io.BufferedReader:
-    """A stream to read rows from, decompressed when the name says so."""
-    if name.lower().endswith(".gz"):
+    """A stream to read rows from, decompressed when the name says so; some web servers have done
+    that."""
+    given = cast(Any, raw)
+    stream = given if isinstance(raw, io.BufferedReader) else io.BufferedReader(given, 2**16)
+    if name.lower().endswith(".gz") and stream.peek(2)[:2] in (GZIP, b""):
         import gzip
 
         # GzipFile is what BufferedReader needs, though typeshed does not call it a RawIOBase.
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)), 2**16)
-    if isinstance(raw, io.BufferedReader):
-        return raw
-    return io.BufferedReader(cast(io.RawIOBase, raw), 2**16)
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)), 2**16)
+    return stream

@@ -130,12 +130,13 @@ def given(value: Any) -> bool:
 def changed(
     document: D, change: Callable[[Any, Keys], Any], path: Keys = (), *, named: bool = False
 ) -> D:
-    """A copy with `change` applied to the value and the path of each secret field that has one."""
+    """A copy with `change` applied to the value and the path of each secret field that has one.
+    Where keys are names that users made up, what has a name is an object: a text is a secret."""
     copy: Any
     if isinstance(document, Mapping):
         copy = {
             key: change(value, (*path, key))
-            if not named and is_secret(str(key)) and given(value)
+            if (not named or isinstance(value, str)) and is_secret(str(key)) and given(value)
             else value
             if not named and key in FREE
             else changed(value, change, (*path, key), named=not named and key in NAMED)

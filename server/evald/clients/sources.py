@@ -82,7 +82,8 @@ class Bucket:
         with told(self._url):
             found = self._fs.find(f"{self._place}/{path}".rstrip("/"))
         names = [str(name).removeprefix(self._place).strip("/") for name in found]
-        return [name for name in names if name == path or not hidden(PurePosixPath(name))]
+        below = (PurePosixPath(name).relative_to(path or ".") for name in names)
+        return [name for name, rest in zip(names, below, strict=True) if not hidden(rest)]
 
     def open(self, name: str) -> BinaryIO:
         with told(self._url):

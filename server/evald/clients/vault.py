@@ -19,6 +19,9 @@ from evald.clients.secrets import SEALED, Keys, changed, given, mask
 from evald.errors import EvaluationError, InvalidArgument
 from evald.settings import ClientSettings
 
+PLACES = ("url", "hf_endpoint")
+"""Fields beside a secret that say where it is sent."""
+
 BROKEN = re.compile("file:(?!/.)")
 """A reference to a file that leads nowhere: it would be sent as the secret itself."""
 
@@ -187,10 +190,11 @@ def _kept(document: Any, stored: Any, path: Keys) -> Any:
         raise InvalidArgument.of(
             field, f"{MASK} is how answers show a secret; give the secret itself"
         )
-    if isinstance(old, Mapping) and old.get("url") != new.get("url"):
-        raise InvalidArgument.of(
-            field, "the secret was given for another url; give the one for this url"
-        )
+    for place in PLACES if isinstance(old, Mapping) else ():
+        if old.get(place) != new.get(place):
+            raise InvalidArgument.of(
+                field, f"the secret was given for another {place}; give the one for this {place}"
+            )
     return secret
 
 

@@ -97,22 +97,39 @@ def acting(caller: Caller) -> Iterator[None]:
         _caller.reset(token)
 
 
-def check_data(document: Any, path: str = "", *, named: bool = False) -> None:
-    """Raises PermissionDenied when a document names a data set in a namespace that is not the
-    caller's, or InvalidArgument when what it names is no data set. What lies behind an endpoint of
-    its own is that endpoint's affair."""
+def check_data(
+    document: Any,
+    store: str | None = None,
+    path: str = "",
+    *,
+    named: bool = False,
+    model: bool = False,
+) -> None:
+    """Raises PermissionDenied when a document names a data set or a checkpoint in a namespace that
+    is not the caller's, or InvalidArgument when what it names is no data set.
+
+    What lies behind an endpoint of its own is that endpoint's affair, unless that is our `store`,
+    or what is named is of a model, which has no such endpoint.
+    """
     if caller().namespaces is None:
         return
     if isinstance(document, Mapping):
+        endpoint = document.get("hf_endpoint")
+        elsewhere = endpoint and not model and not _is_same(endpoint, store)
         for key, value in document.items():
-            foreign = key == "files_url" and document.get("hf_endpoint")
             below = f"{path}.{key}" if path else str(key)
             if not named and key == "dataset" and isinstance(value, str):
                 value = files_url(value, below)
-            if named or not (key in FREE or foreign):
-                check_data(value, below, named=not named and key in NAMED)
+            if named or not (key in FREE or (key == "files_url" and elsewhere)):
+                is_model = not named and key == "artifact"
+                is_named = not named and key in NAMED
+                check_data(value, store, below, named=is_named, model=is_model)
     elif isinstance(document, list):
         for index, value in enumerate(document):
-            check_data(value, f"{path}.{index}")
+            check_data(value, store, f"{path}.{index}")
     elif isinstance(document, str) and (stored := STORED.match(document)):
         caller().check_namespace(unquote(stored[1]), path)
+
+
+def _is_same(endpoint: Any, store: str | None) -> bool:
+    return store is not None and str(endpoint).rstrip("/") == store.rstrip("/")

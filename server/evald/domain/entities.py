@@ -34,7 +34,8 @@ class EntityRepository(Protocol):
     def page(self, query: ListQuery) -> Page: ...
 
     def update(self, reference: Reference, change: Callable[[Document], Document]) -> Document:
-        """Puts what `change` makes of the entity in its place; nobody else changes it meanwhile.
+        """Puts what `change` makes of the entity in its place. When somebody else has changed it
+        meanwhile, `change` is called again, with what that left.
 
         Raises NotFound, AlreadyExists, and what `change` raises.
         """
@@ -54,7 +55,7 @@ class Vault(Protocol):
 
 class Entities:
     """What can be done with the entities of one kind. `check` raises InvalidArgument; `fixed` are
-    members that an update cannot change."""
+    members that an update cannot change; `store` is the endpoint of `hf://` URLs, if any."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Entities:
         prefix: str,
         check: Callable[[Mapping[str, Any]], None],
         fixed: Collection[str] = (),
+        store: str | None = None,
     ) -> None:
         self._repository = repository
         self._vault = vault
@@ -71,12 +73,13 @@ class Entities:
         self._prefix = prefix
         self._check = check
         self._fixed = fixed
+        self._store = store
 
     def make(self, document: Document) -> Document:
         """A checked entity with an identity, not stored; its secrets are sealed."""
         entity = self._maker.entity(document, self._prefix)
         self._check(entity)
-        check_data(entity)
+        check_data(entity, self._store)
         return self._vault.seal(entity)
 
     def create(
@@ -108,7 +111,7 @@ class Entities:
         def change(stored: Document) -> Document:
             changed = self._maker.changed(stored, changes, keys, self._fixed)
             self._check(changed)
-            check_data(changed)
+            check_data(changed, self._store)
             caller().check_namespace(changed["namespace"])
             return self._vault.seal(changed, stored)
 

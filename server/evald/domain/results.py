@@ -39,9 +39,12 @@ class ResultRepository(Protocol):
 
     def page(self, query: ListQuery) -> Page: ...
 
-    def update(self, result_id: str, changes: Document) -> Document:
-        """Sets members; None takes one away. Raises NotFound without the result or its new job, or
-        Conflict when that job has a result or the old one runs."""
+    def update(
+        self, result_id: str, job_id: str | None, change: Callable[[Document], Document]
+    ) -> Document:
+        """Sets members that `change` makes of what is stored; None takes one away. `job_id` is the
+        new job, if there is one. Raises NotFound without the result or its new job, or Conflict
+        when that job has a result or the old one runs."""
 
     def delete(self, result_id: str) -> None:
         """Raises NotFound, or Conflict when the job runs."""
@@ -117,10 +120,10 @@ class Results:
         if namespace := wanted.get("namespace"):
             check_name(namespace, "namespace")
             caller().check_namespace(namespace)
-        stored = self._repository.get(result_id)
-        return self._vault.mask(
-            self._repository.update(result_id, self._vault.seal(wanted, stored))
+        updated = self._repository.update(
+            result_id, wanted.get("job"), lambda stored: self._vault.seal(wanted, stored)
         )
+        return self._vault.mask(updated)
 
     def delete(self, result_id: str) -> None:
         """Raises NotFound, or Conflict when the job runs."""

@@ -16,18 +16,30 @@ KEPT = (
 )
 """Names that children keep. Everything else, proxies among it, is the server's own affair."""
 
+CREDENTIALS = {
+    *("HF_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_CONNECTION_STRING"),
+    *("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"),
+}
+"""The machine's own, by which children read data. Programs of models see no variable at all."""
+
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 
 
 def scrubbed(
     environment: Mapping[str, str], *, marker: str, devices: Sequence[str]
 ) -> dict[str, str]:
-    """What a child gets of `environment`: no settings, no secrets, and only its own devices."""
+    """What a child gets of `environment`: no settings, no secrets but CREDENTIALS, and only its own
+    devices."""
     kept = {
         name: value
         for name, value in environment.items()
-        if any(fnmatchcase(name, pattern) for pattern in KEPT)
-        and not (SECRET.search(name) and not name.startswith("TOKENIZERS_"))
-        and not re.search("://[^/]*@", value)
+        if name in CREDENTIALS
+        or (
+            any(fnmatchcase(name, pattern) for pattern in KEPT)
+            and not (SECRET.search(name) and not name.startswith("TOKENIZERS_"))
+            and not re.search("://[^/]*@", value)
+        )
     }
     return {**kept, "CUDA_VISIBLE_DEVICES": ",".join(devices), markers.NAME: marker}

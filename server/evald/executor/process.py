@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -38,6 +40,7 @@ class ChildProcess:
         self.jobs = 0
         self.idle_since = time.monotonic()
         self._marker = marker.new()
+        self._temporary = tempfile.mkdtemp(prefix="evald-child-")
         self._lock = Lock()
         self._reading = False
         self._condemned: tuple[str, str] | None = None
@@ -52,9 +55,13 @@ class ChildProcess:
                 bufsize=0,
                 pass_fds=(theirs, lifeline),
                 start_new_session=True,
-                env=scrubbed(os.environ, marker=self._marker, devices=devices),
+                env={
+                    **scrubbed(os.environ, marker=self._marker, devices=devices),
+                    "TMPDIR": self._temporary,
+                },
             )
         except BaseException:
+            shutil.rmtree(self._temporary, ignore_errors=True)
             os.close(self.events)
             os.close(self._lifeline)
             raise
@@ -142,6 +149,8 @@ class ChildProcess:
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(REAP_SECONDS)
                 self._close_pipes()
+                # One that was killed could not do it.
+                shutil.rmtree(self._temporary, ignore_errors=True)
             return self._process.returncode
 
     def _signal(self, number: signal.Signals) -> None:

@@ -43,7 +43,9 @@ class Checkpoint:
     @cached_property
     def alone(self) -> bool:
         """Whether it writes one text at a time: it has layers that keep a state of another kind."""
-        return not set(self._text_config.get("layer_types") or ()) <= CHANGEABLE
+        # Some work them out: such are no part of what the config is written as.
+        config = self._model.config.get_text_config(decoder=True)
+        return not set(getattr(config, "layer_types", None) or ()) <= CHANGEABLE
 
     @cached_property
     def vocabulary(self) -> int:

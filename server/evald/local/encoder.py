@@ -17,6 +17,9 @@ TOKENS = 2**14
 LENGTH = 512
 """Of a text in tokens, where the model does not say how many it takes."""
 
+MODULES = {"Transformer", "Pooling", "Normalize"}
+"""Modules of sentence-transformers that are known here."""
+
 POOLINGS = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
@@ -37,14 +40,28 @@ class Encoder:
         self._tokenizer = loading.tokenizer(folder)
         self._pooling = _pooling(folder)
         modules = _document(folder / "modules.json")
-        self._normalizes = not modules or any("Normalize" in str(m.get("type")) for m in modules)
+        kinds = {str(module.get("type")).rpartition(".")[2] for module in modules or ()}
+        if foreign := sorted(kinds - MODULES):
+            raise wrong(
+                f"its module {foreign[0]} is not known here: serve it, and give api_endpoint"
+            )
+        self._normalizes = not modules or "Normalize" in kinds
         self._prompts: Mapping[str, str] = (
             _document(folder / "config_sentence_transformers.json") or {}
         ).get("prompts") or {}
         own = (_document(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
-        known = getattr(self._model.config, "max_position_embeddings", None) or LENGTH
-        self._length = min(own or known, known)
+        known = self._positions()
+        self._length = min(own or known, known, self._tokenizer.model_max_length)
         self._lock = Lock()
+
+    def _positions(self) -> int:
+        """Tokens of the longest text that it can read."""
+        known = int(getattr(self._model.config, "max_position_embeddings", None) or LENGTH)
+        for name, part in self._model.named_modules():
+            if name.endswith("position_embeddings"):  # those up to padding's are no positions
+                padding = getattr(part, "padding_idx", None)
+                return known if padding is None else known - padding - 1
+        return known
 
     def embed(self, texts: Sequence[str], kind: str | None = None) -> list[list[float]]:
         """A vector for each text; `kind` is `query` or `passage`. A text is cut at the model's

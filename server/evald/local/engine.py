@@ -142,7 +142,7 @@ class Engine:
     def _put_back(self, rows: list[Row]) -> None:
         self._batch.leave(rows)
         with self._news:
-            self._waiting.extendleft(reversed(rows))
+            self._waiting.extendleft(row for row in reversed(rows) if not row.finish)
 
     def _fail(self, error: Exception, joining: list[Row]) -> None:
         """Tells those whom an error has hit."""
@@ -158,8 +158,11 @@ class Engine:
     def _answer(self, joining: list[Row]) -> None:
         """Answers those that are finished, and forgets those that nobody waits for."""
         rows = {*joining, *self._batch.rows}
-        self._batch.leave([row for row in rows if row.finish or row.answer.cancelled()])
         for row in rows:
             if row.finish:
                 with suppress(InvalidStateError):
                     row.answer.set_result(row)
+        try:
+            self._batch.leave([row for row in rows if row.finish or row.answer.cancelled()])
+        except Exception as e:  # what the others have read is lost
+            self._fail(e, list(self._batch.rows))

@@ -22,6 +22,9 @@ from evald.errors import InvalidArgument
 
 M = TypeVar("M", bound=Message)
 
+MAX_DEPTH = 28
+"""Of free-form JSON, as in the gateway: readers of messages take little more."""
+
 EXACT = 2**53
 """Whole numbers up to here are exact in the doubles that a Struct holds."""
 
@@ -165,19 +168,21 @@ def _storable(text: str, field: str) -> str:
     return text
 
 
-def _plain_value(value: Any, field: str) -> Any:
+def _plain_value(value: Any, field: str, depth: int = MAX_DEPTH) -> Any:
     """A Struct, Value or ListValue as Python values; whole numbers become ints again."""
+    if depth < 0:
+        raise InvalidArgument.of(field, f"it is nested more than {MAX_DEPTH} deep")
     match value:
         case struct_pb2.Struct():
             return {
-                _storable(k, field): _plain_value(v, f"{field}.{k}")
+                _storable(k, field): _plain_value(v, f"{field}.{k}", depth)
                 for k, v in value.fields.items()
             }
         case struct_pb2.ListValue():
-            return [_plain_value(v, field) for v in value.values]
+            return [_plain_value(v, field, depth) for v in value.values]
     kind = value.WhichOneof("kind")
     if kind in {"struct_value", "list_value"}:
-        return _plain_value(getattr(value, kind), field)
+        return _plain_value(getattr(value, kind), field, depth - 1)
     if kind == "number_value":
         number = _finite(value.number_value, field)
         return int(number) if number.is_integer() and abs(number) <= EXACT else number

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double, TypeDecorator
@@ -25,6 +26,9 @@ from evald.failpoints import failpoint
 
 PROGRAM_LIMIT = "54"
 """The class of PostgreSQL's states for what is too large for it, and always will be."""
+
+MOST_SECONDS = 86_400.0
+"""Of a statement, however long its caller would wait: PostgreSQL takes 24 days at most."""
 
 WAIT_SECONDS = 30.0
 """How long a writer waits for others where no call's deadline says less."""
@@ -128,12 +132,15 @@ class Database:
             event.listen(self.engine, "connect", lambda made, _: _configure_sqlite(made, clock))
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writing = self.engine.execution_options(write=True)
+        # SQLite has it so anyway.
+        snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reading = self.engine.execution_options(**snapshot)
         self._write_lock = Lock()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that only reads, on one snapshot."""
-        with _told(), Session(self.engine, expire_on_commit=False) as session:
+        with _told(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -146,7 +153,7 @@ class Database:
             Session(self._writing, expire_on_commit=False) as session,
         ):
             if not self.is_sqlite:
-                limit = int(remaining(WAIT_SECONDS) * 1000)
+                limit = max(1, int(min(remaining(WAIT_SECONDS), MOST_SECONDS) * 1000))
                 session.execute(text(f"set local statement_timeout = {limit}"))
             yield session
             session.flush()
@@ -207,6 +214,8 @@ def _told() -> Iterator[None]:
     """Turns what a user can do something about into errors that say so."""
     try:
         yield
+    except PoolTimeout as e:
+        raise Unavailable("all connections to the database are busy") from e
     except DBAPIError as e:
         cause = str(e.orig).lower()
         if "disk is full" in cause or "no space left" in cause:
@@ -230,6 +239,7 @@ def _configure_sqlite(connection: Any, clock: Callable[[], float]) -> None:
         connection.execute(f"PRAGMA {pragma}")
     # its own `lower` knows ASCII only
     connection.create_function("unicode_lower", 1, lambda t: t and t.lower(), deterministic=True)
+    connection.create_function("real_text", 1, json.dumps, deterministic=True)
     connection.create_function("steady_epoch", 0, clock)
 
 

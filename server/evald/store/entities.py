@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from evald.deadline import remaining
 from evald.domain.access import caller
 from evald.domain.documents import Document
 from evald.domain.listing import ListQuery, Page
@@ -64,23 +65,29 @@ class EntityStore:
             return self._pages.read(session, query)
 
     def update(self, reference: Reference, change: Callable[[Document], Document]) -> Document:
-        """Puts what `change` makes of the entity in its place; nobody else changes it meanwhile.
+        """Puts what `change` makes of the entity in its place. When somebody else has changed it
+        meanwhile, `change` is called again, with what that left: it may take long, and the lock of
+        the database is not held for it.
 
         Raises NotFound, AlreadyExists, and what `change` raises.
         """
-        changed: Document = {}
-        try:
-            with self._database.write() as session:
-                row = self._find(session, reference, lock=True)
-                before = facts.of(row)
-                changed = change(row.document())
-                row.update(changed)
-                session.add(row)
-                session.flush()
-                facts.rewrite(session, row, before)
-            return row.document()
-        except IntegrityError as e:
-            raise AlreadyExists(self._taken(changed)) from e
+        while True:
+            remaining(0)
+            stored = self.get(reference)
+            changed = change(stored)
+            try:
+                with self._database.write() as session:
+                    row = self._find(session, reference, lock=True)
+                    if row.document() != stored:
+                        continue
+                    before = facts.of(row)
+                    row.update(changed)
+                    session.add(row)
+                    session.flush()
+                    facts.rewrite(session, row, before)
+                return row.document()
+            except IntegrityError as e:
+                raise AlreadyExists(self._taken(changed)) from e
 
     def delete(self, reference: Reference) -> str:
         """Answers the id. Raises NotFound, or Conflict when a job uses the entity."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, not_, or_
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_
 from sqlmodel import col
 
 from evald.domain import ids
@@ -121,7 +121,8 @@ def _refer(wanted: Wanted, row: Any, part: str, text: str) -> None:
     if not reference.name.startswith(f"{PARTS[part]}-"):
         wanted.equal[f"{part}_ref"] = str(reference)
         return
-    there = ref.startswith(f"{reference.namespace}/", autoescape=True)
+    prefix = f"{reference.namespace}/"
+    there = func.substr(ref, 1, len(prefix)) == prefix  # SQLite's LIKE knows no case
     wanted.either.append(
         lambda wrap: or_(wrap(ref) == str(reference), and_(wrap(id) == reference.name, there))
     )

@@ -42,7 +42,11 @@ def _member_sqlite(element: member, compiler: Any, **kw: Any) -> str:
     for part in path:
         inner = "case type when 'object' then value end"
         of = f"(select {inner} from json_each({of}) where key = {part})"
-    value = "case type when 'true' then type when 'false' then type else value end"
+    # Nor does it keep the text of a real number.
+    value = (
+        "case type when 'true' then type when 'false' then type"
+        " when 'real' then real_text(value) else value end"
+    )
     return f"(select cast({value} as text) from json_each({of}) where key = {key})"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Integer, Select, func, literal, select, tuple_
+from sqlalchemy import Integer, Select, Text, cast, func, literal, select, tuple_
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import TypeEngine
@@ -19,7 +20,7 @@ from evald.errors import InvalidArgument
 from evald.store.engine import UtcDateTime
 from evald.store.members import headed
 from evald.store.plans import Plan, plan
-from evald.store.tables import Entity, JobRow, TargetRow
+from evald.store.tables import ConfigRow, Entity, JobRow, ResultRow, TargetRow
 
 COUNT_SECONDS = 10.0
 """How long a count beyond the bound of a plan is taken for true."""
@@ -29,6 +30,13 @@ COUNTS = 256
 
 TARGETS: Mapping[type[Entity], str] = {TargetRow: "spec", JobRow: "target"}
 """Columns that hold a target with all its rows."""
+
+LARGE: Mapping[type[Entity], str] = {ConfigRow: "spec", JobRow: "config", ResultRow: "tasks"}
+"""Other columns that may be large."""
+
+PAGE_LENGTH = 32 * 2**20
+"""Characters of these on a page of several rows: as Python's objects they take ten times as much
+memory, and many pages are read at once."""
 
 Row = TypeVar("Row", bound=Entity)
 
@@ -46,6 +54,7 @@ class Pages(Generic[Row]):
     def __init__(self, row: type[Row]) -> None:
         self._row = row
         self._target = TARGETS.get(row)
+        self._large = LARGE.get(row)
         self._counts: dict[str, Count] = {}
 
     def read(self, session: Session, query: ListQuery) -> Page:
@@ -62,6 +71,7 @@ class Pages(Generic[Row]):
     def _documents(self, session: Session, ids: Sequence[str]) -> list[Document]:
         """The rows with these ids, which alone are read whole, in their order."""
         row = self._row
+        self._check_length(session, ids)
         whole: Select[Any] = select(row).where(col(row.id).in_(ids))
         if self._target is None:
             documents = {found.id: found.document() for found in session.scalars(whole)}
@@ -74,10 +84,24 @@ class Pages(Generic[Row]):
                 documents[found.id] = found.document()
         return [documents[id] for id in ids if id in documents]
 
+    def _check_length(self, session: Session, ids: Sequence[str]) -> None:
+        """Raises InvalidArgument when the rows with these ids are too large to be read at once."""
+        if self._large is None or len(ids) < 2:
+            return
+        length = func.sum(func.length(cast(getattr(self._row, self._large), Text)))
+        found = session.scalar(select(length).where(col(self._row.id).in_(ids))) or 0
+        if found > PAGE_LENGTH:
+            raise InvalidArgument.of(
+                "page_size",
+                f"this page has {found / 2**20:.0f} MiB, and may have {PAGE_LENGTH // 2**20}; ask "
+                "for fewer entries",
+            )
+
     def _count(self, session: Session, planned: Plan) -> int:
         """How many rows there are: exact up to a bound, from there on seconds old."""
         compiled = planned.counted.compile(session.get_bind())
-        key = f"{compiled} {compiled.params}"
+        # The conditions may be long, and are what somebody sent.
+        key = sha256(f"{compiled} {compiled.params}".encode()).hexdigest()
         known = self._counts.get(key)
         if known is not None and time.monotonic() - known.at < COUNT_SECONDS:
             return known.total

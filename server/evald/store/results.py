@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlmodel import Session
 
 from evald.domain.access import caller
@@ -59,13 +61,16 @@ class ResultStore:
         with self._database.read() as session:
             return self._pages.read(session, query)
 
-    def update(self, result_id: str, changes: Document) -> Document:
-        """Sets members; None takes one away. Raises NotFound without the result or its new job, or
-        Conflict when that job has a result or the old one runs."""
+    def update(
+        self, result_id: str, job_id: str | None, change: Callable[[Document], Document]
+    ) -> Document:
+        """Sets members that `change` makes of what is stored; None takes one away. `job_id` is the
+        new job, if there is one. Raises NotFound without the result or its new job, or Conflict
+        when that job has a result or the old one runs."""
         with self._database.write() as session:
-            row = _held(session, result_id, changes.get("job"))
-            job_id = changes.get("job", row.job_id)
-            if job_id != row.job_id:
+            row = _held(session, result_id, job_id)
+            changes = change(row.document())
+            if job_id is not None and job_id != row.job_id:
                 _ended(session, row).result_id = None
                 job = find_job(session, job_id, slim=True)
                 if job.result_id is not None:

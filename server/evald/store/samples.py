@@ -23,6 +23,9 @@ from evald.store.tables import SampleRow
 
 READ_BATCH = 500
 
+EXACT = 2**53
+"""The largest whole number up to which a double holds all."""
+
 COLUMNS = [field.name for field in fields(StoredSample)]
 STORED = [col(getattr(SampleRow, name)) for name in COLUMNS]
 """Columns alone, since objects that the session looks after take five times as long to read."""
@@ -91,9 +94,22 @@ def _document(row: SampleRow) -> dict[str, Any]:
     document = {
         "task": row.task,
         "index": row.index,
-        "item": orjson.loads(row.item),
-        "sample": orjson.loads(row.sample) if row.sample else None,
+        "item": _exact(orjson.loads(row.item)),
+        "sample": _exact(orjson.loads(row.sample)) if row.sample else None,
         "metrics": orjson.loads(row.scores),
         "error": orjson.loads(row.error) if row.error else None,
     }
     return {k: v for k, v in document.items() if v is not None}
+
+
+def _exact(value: Any) -> Any:
+    """A value whose whole numbers are texts where a double cannot hold them: answers have no other
+    numbers, and two ids would be one."""
+    match value:
+        case dict():
+            return {key: _exact(member) for key, member in value.items()}
+        case list():
+            return [_exact(entry) for entry in value]
+        case int() if abs(value) > EXACT:
+            return str(value)
+    return value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from evald.domain.access import Caller, Role
@@ -15,6 +15,9 @@ from evald.errors import AlreadyExists, NotFound
 from evald.store.columns import now
 from evald.store.engine import Database
 from evald.store.tables import TokenRow
+
+TOKEN_LOCK = 5170135
+"""Of the locks of PostgreSQL, the class of those on a token's name."""
 
 
 class TokenStore:
@@ -27,6 +30,9 @@ class TokenStore:
     def add(self, token: Token, digest: str) -> None:
         """Raises AlreadyExists when a token of that name holds."""
         with self._database.write() as session:
+            if not self._database.is_sqlite:  # which has one writer at a time
+                lock = func.pg_advisory_xact_lock(TOKEN_LOCK, func.hashtext(token.name))
+                session.execute(select(lock))
             if any(found.holds(self._clock()) for found in self._find(session, token.name)):
                 raise AlreadyExists(
                     f"a token {token.name!r} exists already; revoke it, or choose another name"
@@ -58,13 +64,15 @@ class TokenStore:
             return [_token(row) for row in rows]
 
     def revoke(self, name: str) -> Token:
-        """Ends the token of that id or name at once. Raises NotFound."""
+        """Ends the token of that id or name at once, and any other of that name. Raises
+        NotFound."""
         with self._database.write() as session:
             moment = self._clock()
             found = [token for token in self._find(session, name) if token.holds(moment)]
             if not found:
                 raise NotFound(f"no token {name!r} is in force; `evald tokens list` shows all")
-            session.get_one(TokenRow, found[0].id).revoked_at = moment
+            for token in found:
+                session.get_one(TokenRow, token.id).revoked_at = moment
             return replace(found[0], revoked_at=moment)
 
     def _find(self, session: Session, name: str) -> list[Token]:
