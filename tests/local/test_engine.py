@@ -244,7 +244,7 @@ def test_rows_that_cannot_leave_hold_nobody_up(
         long = engine.submit(Ask(prompt, 500, Sampling(temperature=0, presence_penalty=1)))
         while not long.written:
             time.sleep(0.001)
-        short = engine.submit(Ask(prompt, 1, GREEDY))
+        short = engine.submit(Ask(prompt, 3, GREEDY))
         assert short.answer.result(60).finish == "length"
         with pytest.raises(EvaluationError, match="OutOfMemoryError"):
             long.answer.result(60)
