@@ -45,8 +45,12 @@ from evald.executor.events import Done, Event, Failed
 from evald.flows.flow import FlowContext, Kept
 from evald.tasks import first_of
 
-PRELOADED = ("sacrebleu", "rouge_score.rouge_scorer", "jinja2.sandbox")
-"""Slow imports of common flows, done while there is nothing else to do."""
+PRELOADED = (
+    *("jinja2.sandbox", "sacrebleu", "numpy", "pandas", "scipy.special", "scipy.linalg"),
+    *("scipy.optimize", "scipy.stats", "sklearn", "nltk", "rouge_score.rouge_scorer"),
+)
+"""Slow imports of common flows, done while there is nothing else to do. What imports others comes
+after them: a job that is there waits for the one under way."""
 
 CLEAN_UP_SECONDS = 2
 """How long a flow that is told to end may take to put things away."""
@@ -79,6 +83,7 @@ class Child:
     def _preload(self) -> None:
         with suppress(Exception):  # a broken plugin is told of by the job that asks for it
             registry.metrics()
+            registry.flows()
             for _ in chain(preload(), *map(prepare, self._types)):
                 if select.select([self._specs], [], [], 0)[0]:
                     return
