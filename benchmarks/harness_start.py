@@ -1,7 +1,7 @@
 """Seconds until a gsm8k job of lm-eval asks its first question, of the first job on a server, whose
 waiting child knows nothing of lm-eval, and of later ones, which waiting children have prepared for,
-beside the import of lm-eval alone. `at once` is a first job on a server that has just started, whose
-child is still starting too."""
+beside the import of lm-eval alone. `at once` is a first job on a server that has just started,
+whose child is still starting too."""
 
 from __future__ import annotations
 
