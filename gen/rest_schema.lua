@@ -1042,6 +1042,7 @@ return {
         {name = "page", kind = "int32", presence = true},
         {name = "page_size", kind = "int32", presence = true},
         {name = "page_token", kind = "string", presence = true, grpc_only = true},
+        {name = "failed", kind = "bool", presence = true},
       },
     },
     ["evaluation.v1.ListJobSamplesResponse"] = {

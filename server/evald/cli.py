@@ -20,7 +20,8 @@ from evald.settings import Settings, misspelt
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; ends with status 2 and one line when it cannot."""
-    given = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = parser().parse_args(words or ["--help"])
     options = {k: v for k, v in vars(given).items() if k in Settings.model_fields and v is not None}
     if wrong := misspelt(os.environ):
         hints = (f"{name} is no setting; did you mean {near}?" for name, near in wrong.items())

@@ -9,6 +9,9 @@ from statistics import NormalDist
 LEVEL = 0.95
 """Of intervals."""
 
+CLUSTER = " cluster"
+"""Under what the `parts` of a sample have the number of its cluster."""
+
 Interval = dict[str, float | str]
 """`{"low", "high", "level", "method"}`."""
 
@@ -89,6 +92,11 @@ class Statistics:
         return stats
 
     @property
+    def groups(self) -> int:
+        """How many clusters there are, or values where these have none."""
+        return len(self._clusters) or self.count
+
+    @property
     def stderr(self) -> float | None:
         """The standard error of the mean, of two values or more.
 
@@ -96,7 +104,7 @@ class Statistics:
         the deviations summed within each cluster, times sqrt(G / (G - 1)) for G clusters: when all
         clusters have one value, that is the ordinary one.
         """
-        groups = len(self._clusters) or self.count
+        groups = self.groups
         if groups < 2:
             return None
         deviations = max(self._deviations, 0.0)
@@ -120,7 +128,7 @@ class Statistics:
             return {"low": low, "high": high, "level": LEVEL, "method": "wilson"}
         if (error := self.stderr) is None:
             return None
-        half = error * student_quantile((len(self._clusters) or self.count) - 1)
+        half = error * student_quantile(self.groups - 1)
         method = "clustered_t" if self._clusters else "t"
         return {"low": self.mean - half, "high": self.mean + half, "level": LEVEL, "method": method}
 
@@ -150,7 +158,8 @@ class Pairs:
     Whether the difference is more than chance is judged by the paired t-test (Student 1908), which
     Miller, "Adding Error Bars to Evals" (2024), recommends for two models on the same questions:
     how hard the questions are drops out of the differences. Their mean over its standard error has
-    Student's t distribution with one degree of freedom less than there are pairs.
+    Student's t distribution with one degree of freedom less than there are pairs, or clusters of
+    pairs where these belong together.
     """
 
     __slots__ = ("_baseline", "_candidate", "_differences", "_losses", "_wins")
@@ -161,19 +170,20 @@ class Pairs:
         self._differences = Statistics()
         self._wins = self._losses = 0
 
-    def add(self, baseline: float, candidate: float) -> None:
+    def add(self, baseline: float, candidate: float, cluster: float | None = None) -> None:
         self._baseline.add(baseline)
         self._candidate.add(candidate)
-        self._differences.add(candidate - baseline)
+        self._differences.add(candidate - baseline, cluster)
         self._wins += candidate > baseline
         self._losses += candidate < baseline
 
     def document(self) -> dict[str, float]:
         """How the two differ, for one pair or more. Raises ZeroDivisionError for none.
 
-        With one pair there is no test. When all pairs differ by the same, t has no value, and the
-        p-value is that of the sign-flip permutation test (Fisher 1935): of the 2^n ways to swap the
-        two within pairs, two lead to a difference as great. When no pair differs there is none.
+        With one pair, or cluster, there is no test. When all differ by the same, t has no value,
+        and the p-value is that of the sign-flip permutation test (Fisher 1935): of the 2^n ways to
+        swap the two within pairs, two lead to a difference as great. When no pair differs there is
+        none.
         """
         count = self._differences.count
         difference = self._differences.mean
@@ -186,19 +196,19 @@ class Pairs:
             "losses": self._losses,
             "ties": count - self._wins - self._losses,
         }
-        if count < 2:
+        groups, error = self._differences.groups, self._differences.stderr
+        if error is None:
             return compared
-        error = self._differences.document(failed=0)["stderr"]
-        half = error * student_quantile(count - 1)
+        half = error * student_quantile(groups - 1)
         compared |= {
             "stderr": error,
             "interval_low": difference - half,
             "interval_high": difference + half,
         }
-        if error * math.sqrt(count) > NOISE * abs(difference):
-            compared["p_value"] = student_p(difference / error, count - 1)
+        if error * math.sqrt(groups) > NOISE * abs(difference):
+            compared["p_value"] = student_p(difference / error, groups - 1)
         elif difference:
-            compared["p_value"] = math.ldexp(1.0, 1 - count)
+            compared["p_value"] = math.ldexp(1.0, 1 - groups)
         return compared
 
 

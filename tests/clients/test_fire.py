@@ -8,10 +8,13 @@ import ssl
 import time
 import tracemalloc
 from pathlib import Path
+from unittest.mock import Mock
 
+import aiohttp
 import pytest
+from yarl import URL
 
-from evald.clients.failure import FailureKind
+from evald.clients.failure import FailureKind, of_error
 from evald.clients.model import ModelClients
 from evald.clients.retry import Backoff
 from evald.errors import EvaluationError
@@ -84,6 +87,15 @@ def test_tls_errors_are_final(settings: ClientSettings, tmp_path: Path, kind: st
         assert "certificate that this machine trusts" in error.message
         assert "tried" not in error.message
         assert not endpoint.requests
+
+
+def test_a_server_that_hears_no_tls() -> None:
+    """One that waits for a whole line of HTTP does not even answer."""
+    told = "SSL handshake is taking longer than 60.0 seconds: aborting the connection"
+    error = aiohttp.ClientConnectorError(Mock(), ConnectionAbortedError(told))
+    failed = of_error(error, URL("https://127.0.0.1:8000/v1"), answering=False)
+    assert (failed.kind, failed.passing) == (FailureKind.TLS, False)
+    assert "http://" in failed.reason
 
 
 def test_a_huge_answer_is_not_held(settings: ClientSettings) -> None:

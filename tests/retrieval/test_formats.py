@@ -292,3 +292,14 @@ def test_files_of_beir_that_are_not_there(
 ) -> None:
     with pytest.raises(EvaluationError, match=message):
         opened({name: BEIR[name] for name in names}, "beir", **more)
+
+
+def test_a_collection_in_a_folder_of_the_data_set(tmp_path: Path) -> None:
+    settings = ClientSettings(data_dir=tmp_path)
+    folder = settings.data_dir / "datasets" / "ns" / "name" / "beir"
+    folder.mkdir(parents=True)
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        (folder / name).write_text("{}")
+    dataset = {"files_url": "hf://datasets/ns/name"}
+    with pytest.raises(EvaluationError, match=r"use files_url hf://datasets/ns/name/beir$"):
+        open_collection(FileDatasets(settings), dataset, "beir")

@@ -15,6 +15,7 @@ from evald import deadline
 from evald.domain.attempts import Claim, Standing, StoredSample
 from evald.domain.states import JobStatus
 from evald.errors import DeadlineExceeded
+from evald.statistics import CLUSTER
 from evald.store.store import Store
 from evaluation.v1 import job_pb2, job_service_pb2, target_pb2
 from tests.rpc.calls import Stubs, custom_config, detail, error_of, new_job
@@ -36,8 +37,8 @@ class Evaluations:
         assert claim is not None
         return claim
 
-    def complete(self, values: Sequence[float], **item: Any) -> str:
-        """A job whose samples have these values; answers its id."""
+    def complete(self, values: Sequence[float], clusters: Sequence[float] = (), **item: Any) -> str:
+        """A job whose samples have these values, and belong to these clusters; answers its id."""
         claim = self.start()
         batch = [
             StoredSample(
@@ -46,7 +47,7 @@ class Evaluations:
                 item=orjson.dumps({"q": index, **item}).decode(),
                 sample=None,
                 scores=orjson.dumps({"match": {"string-check": value}}).decode(),
-                parts=None,
+                parts=orjson.dumps({CLUSTER: [clusters[index]]}).decode() if clusters else None,
                 error=None,
             )
             for index, value in enumerate(values)
@@ -141,3 +142,18 @@ def test_reading_ends_with_the_call(evaluations: Evaluations, store: Store) -> N
         time.sleep(0.06)
         with pytest.raises(DeadlineExceeded):
             list(samples)
+
+
+def test_clusters_of_pairs(evaluations: Evaluations) -> None:
+    """Five pairs of which three and two say the same are no more than two."""
+    values = [[0.0] * 5, [1.0, 1.0, 1.0, 0.0, 0.0]]
+    baseline, candidate = (evaluations.complete(v, clusters=[7, 7, 7, 9, 9]) for v in values)
+    [found] = evaluations.compare(baseline, candidate)
+    # Deviations of the clusters: 3 - 3 x 0.6 and 0 - 2 x 0.6; times 2 / (2 - 1), over 5.
+    assert found.stderr == pytest.approx(((1.2**2 + 1.2**2) * 2) ** 0.5 / 5)
+    [plain] = evaluations.compare(*(evaluations.complete(v) for v in values))
+    assert plain.stderr < found.stderr
+    assert plain.interval_low > found.interval_low
+    one = [evaluations.complete(v, clusters=[7] * 5) for v in values]
+    [found] = evaluations.compare(*one)
+    assert (found.pairs, found.HasField("stderr"), found.HasField("p_value")) == (5, False, False)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.rpc import error_details_pb2
 
+from evald.domain.attempts import Standing, StoredSample
 from evald.settings import Settings
 from evald.store.members import LISTED_BYTES, LISTED_ROWS
 from evald.store.store import Store
@@ -168,3 +169,36 @@ def test_other_long_fields_cut_no_rows(stubs: Stubs) -> None:
     made = stubs.targets.CreateTarget(target_service_pb2.CreateTargetRequest(target=model))
     listed = stubs.targets.ListTargets(target_service_pb2.ListTargetsRequest()).data[1]
     assert listed == made
+
+
+def test_samples_that_failed(stubs: Stubs, store: Store) -> None:
+    """Of a job with many, those are what one looks for first."""
+    evaluations = Evaluations(stubs, store)
+    claim = evaluations.start()
+    batch = [
+        StoredSample(
+            task="qa",
+            index=index,
+            item="{}",
+            sample=None,
+            scores="{}",
+            parts=None,
+            error='{"kind": "http", "message": "500"}' if index % 3 == 0 else None,
+        )
+        for index in range(COUNT)
+    ]
+    store.samples.record(claim.fence, batch, Standing())
+    for failed, wanted in {None: 7, True: 3, False: 4}.items():
+        asked = job_service_pb2.ListJobSamplesRequest(
+            job_id=claim.fence.job_id, failed=failed, page_size=2
+        )
+        found = []
+        while True:
+            page = stubs.jobs.ListJobSamples(asked)
+            assert page.pagination.total_results == wanted
+            found += keys(page)
+            if not page.next_page_token:
+                break
+            asked.page_token = page.next_page_token
+        assert len(found) == len(set(found)) == wanted
+        assert all((index % 3 == 0) is failed for index in found if failed is not None)

@@ -166,18 +166,20 @@ class DownloadJobLogsRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ...) -> None: ...
 
 class ListJobSamplesRequest(_message.Message):
-    __slots__ = ("job_id", "task", "page", "page_size", "page_token")
+    __slots__ = ("job_id", "task", "page", "page_size", "page_token", "failed")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     task: str
     page: int
     page_size: int
     page_token: str
-    def __init__(self, job_id: _Optional[str] = ..., task: _Optional[str] = ..., page: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    failed: bool
+    def __init__(self, job_id: _Optional[str] = ..., task: _Optional[str] = ..., page: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., failed: _Optional[bool] = ...) -> None: ...
 
 class ListJobSamplesResponse(_message.Message):
     __slots__ = ("object", "data", "pagination", "next_page_token")

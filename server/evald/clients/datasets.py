@@ -171,7 +171,9 @@ class FileDatasets:
                     raise absent(path)
                 return Folder(allowed), str(found.relative_to(allowed))
         raise EvaluationError(
-            "dataset", f"{path} is outside the folders that EVALD_FILE_ROOTS opens for data"
+            "dataset",
+            f"{path} is outside the folders that EVALD_FILE_ROOTS opens for data: start evald with "
+            "that of the file among them, or store it by `evald datasets put`",
         )
 
 

@@ -33,7 +33,11 @@ class FailureKind(StrEnum):
     TLS = "tls", "is this an https endpoint with a certificate that this machine trusts?"
     """No safe connection can be made."""
 
-    TIMEOUT = "timeout", "raise params.request_timeout or lower params.parallelism", True
+    TIMEOUT = (
+        "timeout",
+        "raise params.request_timeout, or lower max_tokens or parallelism",
+        True,
+    )
     """There is no whole answer after `request_timeout`, be it that none comes, or slowly."""
 
     RATE_LIMITED = "rate_limited", "lower params.parallelism or raise params.max_retries", True
@@ -132,6 +136,8 @@ def of_error(error: Exception, url: URL, *, answering: bool) -> Failure:
             return failure(FailureKind.TLS, f"TLS failed: {error}")
         case ValueError():
             return failure(FailureKind.REQUEST, f"the request cannot be sent: {error}")
+        case aiohttp.ClientConnectorError() if "SSL handshake" in str(error.os_error):
+            return failure(FailureKind.TLS, "there is no TLS: is it http:// there?")
         case aiohttp.ClientConnectorError():
             return failure(FailureKind.CONNECTION, *_no_connection(error, url))
         case aiohttp.ClientPayloadError() if isinstance(error.__cause__, ContentEncodingError):

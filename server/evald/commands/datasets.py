@@ -48,6 +48,8 @@ def add(commands: Any, place: argparse.ArgumentParser) -> None:
 def _put(settings: Settings, given: argparse.Namespace) -> int:
     from evald.clients.embedded import folder_of, put
 
+    if not settings.data_dir.exists():
+        print(f"{settings.data_dir.resolve()} is made; is it the server's?", file=sys.stderr)
     print(put(settings.data_dir, given.name, given.files))
     folder = folder_of(settings.data_dir.resolve(), given.name)
     names = ", ".join(sorted(f"{p.name}/" if p.is_dir() else p.name for p in folder.iterdir()))
@@ -74,12 +76,18 @@ def _list(settings: Settings, given: argparse.Namespace) -> int:
             ],
         )
     else:
-        print("no data sets; store some with evald datasets put", file=sys.stderr)
+        print(
+            f"no data sets in {settings.data_dir.resolve()}; store some with evald datasets put, "
+            "or name the server's --data-dir",
+            file=sys.stderr,
+        )
     return 0
 
 
 def _delete(settings: Settings, given: argparse.Namespace) -> int:
     from evald.clients.embedded import SCHEME, delete
 
-    delete(settings.data_dir, SCHEME + given.name.removeprefix(SCHEME))
+    url = SCHEME + given.name.removeprefix(SCHEME)
+    delete(settings.data_dir, url)
+    print(f"{url} is deleted", file=sys.stderr)
     return 0

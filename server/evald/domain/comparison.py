@@ -10,7 +10,7 @@ import orjson
 from evald.domain.attempts import StoredSample
 from evald.domain.documents import Document
 from evald.errors import Conflict
-from evald.statistics import Pairs
+from evald.statistics import CLUSTER, Pairs
 
 Samples = Iterator[StoredSample]
 
@@ -49,8 +49,9 @@ def compare(samples: SampleReader, baseline: Document, candidate: Document) -> l
             if asked and not same_row(one.item, other.item):
                 continue
             equal += 1
+            cluster = next(filter(None, map(cluster_of, (one, other))), None)
             for key, values in common(one.scores, other.scores):
-                scores.setdefault(key, Pairs()).add(*values)
+                scores.setdefault(key, Pairs()).add(*values, cluster)
         compared += [
             {"task": task, "metric": metric, "score": score, **pairs.document()}
             for (metric, score), pairs in sorted(scores.items())
@@ -79,6 +80,14 @@ def side_by_side(left: Samples, right: Samples) -> Iterator[tuple[StoredSample, 
 def same_row(one: str, other: str) -> bool:
     """Whether two JSON texts mean the same."""
     return one == other or bool(orjson.loads(one) == orjson.loads(other))
+
+
+def cluster_of(sample: StoredSample) -> float | None:
+    """The number of what a sample belongs to; None where its config names no clusters."""
+    if sample.parts is None or CLUSTER not in sample.parts:
+        return None
+    parts: dict[str, list[float]] = orjson.loads(sample.parts)
+    return next(iter(parts.get(CLUSTER, ())), None)
 
 
 def common(one: str, other: str) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:

@@ -54,7 +54,9 @@ class JobRepository(Protocol):
 class SampleRepository(SampleReader, Protocol):
     """Where samples are kept."""
 
-    def page(self, job_id: str, task: str | None, query: ListQuery) -> Page: ...
+    def page(
+        self, job_id: str, task: str | None, query: ListQuery, *, failed: bool | None = None
+    ) -> Page: ...
 
 
 class Runner(Protocol):
@@ -218,9 +220,11 @@ class Jobs:
         self._files.delete(job_id)
 
     def sample_page(self, request: Mapping[str, Any]) -> tuple[ListQuery, Page]:
-        """The samples of `job_id`, of its `task` if given. Raises NotFound or InvalidArgument."""
+        """The samples of `job_id`, of its `task` if given, those with an error or without as
+        `failed` says. Raises NotFound or InvalidArgument."""
         query = ListQuery.parse(request, SORTS)
-        return query, self._samples.page(request.get("job_id", ""), request.get("task"), query)
+        task, failed = request.get("task"), request.get("failed")
+        return query, self._samples.page(request.get("job_id", ""), task, query, failed=failed)
 
     def compare(self, baseline_job_id: str, candidate_job_id: str) -> list[Document]:
         """How the scores of a candidate differ from those of a baseline, score by score.

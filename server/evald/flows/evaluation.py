@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from evald.errors import EvaluationError
 from evald.flows.flow import FlowContext, SampleRecord
-from evald.flows.scoreboard import CLUSTER, USAGE, Scoreboard, Scoring
+from evald.flows.scoreboard import USAGE, Scoreboard, Scoring
 from evald.flows.usage import numbers_of
 from evald.model import Row
+from evald.statistics import CLUSTER
 from evald.tasks import together
 from evald.templates import context_of, text_of, with_answer
 
@@ -213,7 +214,9 @@ def cluster_number(row: Row, item: Mapping[str, Any], field: str) -> float:
     name for it or, in `item`, that of templates. Raises EvaluationError of kind `dataset`."""
     found = next((one[field] for one in (row, item) if field in one), None)
     if found is None:
-        raise EvaluationError("dataset", f"the row has no field {field!r} to cluster by")
+        known = ", ".join(map(str, list(row)[:10]))
+        message = f"the row has no field {field!r} to cluster by (it has: {known})"
+        raise EvaluationError("dataset", message)
     text = text_of(found).encode(errors="surrogatepass")
     return float(int.from_bytes(blake2b(text, digest_size=6).digest()))
 

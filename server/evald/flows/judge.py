@@ -17,7 +17,8 @@ from evald.templates import Template
 FIELD = "params.extra.judge"
 
 NEEDS_JUDGE = (
-    'say which model judges: {"model": {"api_endpoint": {"url": "...", "model_id": "..."}}}'
+    'say which model judges: {"model": {"api_endpoint": {"url": "...", "model_id": "..."}}}, or '
+    '{"model": "NAMESPACE/NAME"} of a target'
 )
 
 ENDPOINT = ("url", "model_id", "api_key")

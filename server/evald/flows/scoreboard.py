@@ -18,16 +18,15 @@ from evald.flows.params import parse
 from evald.flows.usage import Usage
 from evald.metrics.metric import Metric
 from evald.model import Models, Row
-from evald.statistics import Statistics
+from evald.statistics import CLUSTER, Statistics
 from evald.suggest import unknown
 from evald.templates import Templates
 
 Scores = dict[str, dict[str, float | None]]
 Parts = dict[str, list[float]]
 
-CLUSTER, USAGE = " cluster", " usage"
-"""The cluster of a sample, and what it took of the model, among its parts, under names that stand
-for no metric."""
+USAGE = " usage"
+"""Under what the `parts` of a sample have what it took of the model; it is no metric's name."""
 
 MESSAGES = 100
 """Different messages of one kind of error that are told apart."""

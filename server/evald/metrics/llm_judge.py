@@ -38,7 +38,10 @@ class LlmJudgeParams(MetricParams):
     default that is tried when all scores are read from JSON, and dropped if the endpoint refuses.
     """
 
-    model: str | dict[str, Any]
+    model: str | dict[str, Any] = Field(
+        description='which model judges: {"api_endpoint": {"url": "...", "model_id": "..."}}, or '
+        "NAMESPACE/NAME of a target"
+    )
     template: Any
     scores: dict[str, ScoreParams] = Field(min_length=1)
     repeats: int = Field(1, ge=1, le=64)

@@ -176,6 +176,11 @@ def judgments(names: Sequence[str], dataset: Dataset) -> list[str]:
 
 def absent(name: str, names: Sequence[str], dataset: Dataset) -> EvaluationError:
     """The error of a folder that is no whole collection."""
+    folders = {file.partition("/")[0] for file in names if "/" in file}
+    if len(folders) == 1 and not any("/" not in file for file in names):
+        url = str(dataset["files_url"]).rstrip("/")
+        message = f"{url} has no {name}, only a folder: use files_url {url}/{folders.pop()}"
+        return EvaluationError("dataset", message)
     return EvaluationError(
         "dataset",
         f"{dataset['files_url']} has no {name}: BEIR's format is a folder with corpus.jsonl, "

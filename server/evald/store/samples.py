@@ -78,13 +78,19 @@ class SampleStore:
                 remaining(0)
                 yield from (StoredSample(*row) for row in batch)
 
-    def page(self, job_id: str, task: str | None, query: ListQuery) -> Page:
-        """One page of a job's samples as documents. Raises NotFound."""
+    def page(
+        self, job_id: str, task: str | None, query: ListQuery, *, failed: bool | None = None
+    ) -> Page:
+        """One page of a job's samples as documents, only those with an error or without if
+        `failed` says so. Raises NotFound."""
         with self._database.read() as session:
             find(session, job_id, slim=True)
             matching = select(SampleRow).where(SampleRow.job_id == job_id)
             if task is not None:
                 matching = matching.where(SampleRow.task == task)
+            if failed is not None:
+                error = col(SampleRow.error)
+                matching = matching.where(error.is_not(None) if failed else error.is_(None))
             total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
             rows, last = cut(session, matching, [SampleRow.task, SampleRow.index], query)
             return Page([_document(row) for (row,) in rows], total, last)
