@@ -113,24 +113,29 @@ class Statistics:
             deviations = sum((s - n * mean) ** 2 for n, s in self._clusters.values())
         return math.sqrt(deviations * groups / (groups - 1)) / self.count
 
-    @property
-    def interval(self) -> Interval | None:
-        """The mean's 95 % interval.
+    def interval(self, bounds: tuple[float, float] | None = None) -> Interval | None:
+        """The mean's 95 % interval, within `bounds`, the least and the greatest value that there
+        may be, where these are known.
 
-        For values of 0 and 1 that of Wilson (1927), which stays within them and holds for few
-        samples; else by Student's t distribution, for clusters with one degree of freedom less than
-        there are. None where there is no standard error.
+        For values that can be no others than 0 and 1, as far as one knows, that of Wilson (1927),
+        which stays within them and holds for few samples; else by Student's t distribution, for
+        clusters with one degree of freedom less than there are. None where there is no standard
+        error.
         """
         if not self.count:
             return None
-        if not self._clusters and {self.min, self.max} <= {0.0, 1.0} and self._squares == self.sum:
+        shares = {self.min, self.max} <= {0.0, 1.0} and self._squares == self.sum
+        if shares and not self._clusters and bounds in (None, (0.0, 1.0)):
             low, high = wilson(self.mean, self.count)
             return {"low": low, "high": high, "level": LEVEL, "method": "wilson"}
         if (error := self.stderr) is None:
             return None
         half = error * student_quantile(self.groups - 1)
         method = "clustered_t" if self._clusters else "t"
-        return {"low": self.mean - half, "high": self.mean + half, "level": LEVEL, "method": method}
+        low, high = self.mean - half, self.mean + half
+        if bounds is not None:
+            low, high = max(low, min(bounds[0], self.min)), min(high, max(bounds[1], self.max))
+        return {"low": low, "high": high, "level": LEVEL, "method": method}
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

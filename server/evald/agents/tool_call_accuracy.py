@@ -27,6 +27,7 @@ class ToolCallAccuracy(AgentMetric[ToolCallRow]):
     """
 
     type = "tool_call_accuracy"
+    range = (0.0, 1.0)
     form = ToolCallRow
 
     def __init__(self, *, strict_order: bool = True) -> None:

@@ -80,6 +80,7 @@ class TopicAdherence(AgentMetric[TopicRow]):
     """
 
     type = "topic_adherence"
+    range = (0.0, 1.0)
     form = TopicRow
 
     def __init__(self, judge: Judge, *, mode: Mode = "f1") -> None:

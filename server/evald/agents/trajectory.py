@@ -135,6 +135,7 @@ class Trajectory(AgentMetric[TrajectoryRow]):
     """
 
     type = "trajectory_evaluation"
+    range = (0.0, 1.0)
     form = TrajectoryRow
 
     def __init__(self, judge: Judge, *, tools: Mapping[str, str]) -> None:

@@ -189,10 +189,11 @@ class Scoreboard:
     def scores(self, name: str) -> dict[str, Any]:
         """The scores of a metric, in the shape of a result."""
         scores: dict[str, Any] = {}
+        metric = self._metrics.get(name)
         for score, kept in self._statistics.get(name, {}).items():
             stats = kept.document(failed=self._unscored)
             scores[score] = {"value": kept.mean if kept.count else None, "stats": stats}
-            if interval := kept.interval:
+            if interval := kept.interval(None if metric is None else metric.bounds(score)):
                 scores[score]["interval"] = interval
         if name in self._parts:
             combine = self._metrics[name].combine

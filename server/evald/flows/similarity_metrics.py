@@ -32,6 +32,7 @@ class Renamed(Metric):
     """A metric under this flow's names and scales."""
 
     type = ""
+    range = (0.0, 1.0)
 
     def __init__(self, metric: Metric, names: Mapping[str, tuple[str, float]]) -> None:
         self._metric = metric

@@ -15,6 +15,7 @@ class Accuracy(ReferenceMetric):
     """
 
     type = "accuracy"
+    range = (0.0, 1.0)
 
     def compare(self, candidate: str, references: Sequence[str]) -> Scored:
         answer = candidate.strip()

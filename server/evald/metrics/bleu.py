@@ -23,6 +23,7 @@ class Bleu(ReferenceMetric):
     """
 
     type = "bleu"
+    range = (0.0, 100.0)
 
     @cached_property
     def _sentence(self) -> Any:

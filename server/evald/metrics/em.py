@@ -16,6 +16,7 @@ class ExactMatch(ReferenceMetric):
     """
 
     type = "em"
+    range = (0.0, 1.0)
 
     def compare(self, candidate: str, references: Sequence[str]) -> Scored:
         answer = normalize(candidate)

@@ -19,6 +19,7 @@ class F1(ReferenceMetric):
     """
 
     type = "f1"
+    range = (0.0, 1.0)
 
     def compare(self, candidate: str, references: Sequence[str]) -> Scored:
         return Scored({"f1": max(token_f1(candidate, r) for r in references)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -25,6 +26,9 @@ CLIENT = {"parallelism", "max_retries", "request_timeout"}
 """Keys of a judge's `inference_params` that are for the client, not for the request."""
 
 SAME = 1e-9
+
+ANY = (-math.inf, math.inf)
+"""Bounds of a score that may be any number: values that happen to be 0 and 1 are no shares."""
 
 
 class LlmJudgeParams(MetricParams):
@@ -108,6 +112,14 @@ class LlmJudge(Metric):
                 for key in score.names(name):
                     values |= self._summary(key, score, [found[key] for found in read])
         return Scored(values, notes=[reply[:KEPT] for reply in replies], problem=problem)
+
+    def bounds(self, score: str) -> tuple[float, float] | None:
+        if score.endswith("_consistency"):
+            return 0.0, 1.0
+        found = self._params.scores.get(score)
+        if found is not None:
+            return found.range or ANY
+        return (0.0, 1.0) if score.partition(".")[0] in self._params.scores else ANY
 
     def _beside(self, key: str) -> Iterator[str]:
         """Names of what tells how far to trust a score."""

@@ -50,6 +50,9 @@ class Metric(ABC):
     type: ClassVar[str]
     Params: ClassVar[builtins.type[MetricParams]] = MetricParams
 
+    range: ClassVar[tuple[float, float] | None] = None
+    """The least and the greatest value that its scores may have, if they have them in common."""
+
     @abstractmethod
     def __init__(self, params: MetricParams, templates: Templates) -> None: ...
 
@@ -68,6 +71,10 @@ class Metric(ABC):
         Raises EvaluationError of kind `template` when the row lacks a field, and of kind `metric`
         when the values cannot be scored.
         """
+
+    def bounds(self, score: str) -> tuple[float, float] | None:
+        """The least and the greatest value that a score may have; None where one cannot tell."""
+        return self.range
 
     def combine(self, parts: Sequence[float]) -> Mapping[str, float]:
         """Scores of the whole data set, from the sum of every sample's `parts`."""

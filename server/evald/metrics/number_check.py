@@ -67,6 +67,7 @@ class NumberCheck(Metric):
     """
 
     type = "number-check"
+    range = (0.0, 1.0)
     Params = NumberCheckParams
 
     def __init__(self, params: NumberCheckParams, templates: Templates) -> None:

@@ -31,6 +31,7 @@ class Rouge(ReferenceMetric):
     """
 
     type = "rouge"
+    range = (0.0, 1.0)
 
     @cached_property
     def _tokenizer(self) -> Any:

@@ -38,6 +38,7 @@ class StringCheck(Metric):
     """
 
     type = "string-check"
+    range = (0.0, 1.0)
     Params = StringCheckParams
 
     def __init__(self, params: StringCheckParams, templates: Templates) -> None:

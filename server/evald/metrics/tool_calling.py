@@ -32,6 +32,7 @@ class ToolCalling(Metric):
     """
 
     type = "tool-calling"
+    range = (0.0, 1.0)
     Params = ToolCallingParams
 
     def __init__(self, params: ToolCallingParams, templates: Templates) -> None:

@@ -14,6 +14,7 @@ class AnswerAccuracy(RagMetric):
     """Rates the answer against the reference, once from the side of each."""
 
     type = "answer_accuracy"
+    range = (0.0, 1.0)
     needs = ("question", "response", "reference")
 
     def __init__(self, models: Models, params: Any) -> None:

@@ -35,6 +35,7 @@ class ContextEntityRecall(RagMetric):
     """
 
     type = "context_entity_recall"
+    range = (0.0, 1.0)
     needs = ("contexts", "reference")
 
     def __init__(self, models: Models, params: Any) -> None:

@@ -40,6 +40,7 @@ class ContextPrecision(RagMetric):
     """
 
     type = "context_precision"
+    range = (0.0, 1.0)
     needs = ("question", "contexts", "reference")
 
     def __init__(self, models: Models, params: Any) -> None:

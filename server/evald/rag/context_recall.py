@@ -17,6 +17,7 @@ class ContextRecall(RagMetric):
     """
 
     type = "context_recall"
+    range = (0.0, 1.0)
     needs = ("question", "contexts", "reference")
 
     def __init__(self, models: Models, params: Any) -> None:

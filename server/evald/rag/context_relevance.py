@@ -41,6 +41,7 @@ class ContextRelevance(RagMetric):
     """
 
     type = "context_relevance"
+    range = (0.0, 1.0)
     needs = ("question", "contexts")
 
     def __init__(self, models: Models, params: Any) -> None:

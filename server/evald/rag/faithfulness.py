@@ -17,6 +17,7 @@ class Faithfulness(RagMetric):
     """
 
     type = "faithfulness"
+    range = (0.0, 1.0)
     needs = ("question", "contexts", "response")
 
     def __init__(self, models: Models, params: Any) -> None:

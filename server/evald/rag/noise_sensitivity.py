@@ -29,6 +29,7 @@ class NoiseSensitivity(RagMetric):
     """
 
     type = "noise_sensitivity"
+    range = (0.0, 1.0)
     needs = ("question", "contexts", "response", "reference")
     Params = NoiseParams
 

@@ -41,6 +41,7 @@ class ResponseGroundedness(RagMetric):
     """
 
     type = "response_groundedness"
+    range = (0.0, 1.0)
     needs = ("contexts", "response")
 
     def __init__(self, models: Models, params: Any) -> None:
