@@ -25,6 +25,9 @@ ENOUGH = 100
 """When so many rows are for judging, one half chooses the prompt and the other half tells how good
 it is: the best of many on some rows looks better on these than it is."""
 
+MOST_TOKENS = 2048
+"""Of a proposal and what is thought before it, unless the model says otherwise."""
+
 SHOWN = 5
 """Rows that whoever writes instructions is shown."""
 
@@ -189,6 +192,7 @@ class Optimizer:
     async def _instructions(self, asker: Asker) -> list[str]:
         """Instructions that the model proposes; what is empty or said before is left out."""
         found: list[str] = []
+        unsaid = {"max_tokens": MOST_TOKENS}
         for i in range(self._params.candidates - 1):
             shown = self._random.sample(list(self._rows), min(SHOWN, len(self._rows)))
             rows = "\n\n".join(
@@ -201,7 +205,7 @@ class Optimizer:
             )
             try:
                 request = {"messages": [{"role": "user", "content": text}]}
-                said = await asker.text({"request": request})
+                said = await asker.text({"request": request}, unsaid)
             except EvaluationError as e:
                 if e.kind != "response":
                     raise

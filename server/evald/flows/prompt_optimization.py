@@ -23,9 +23,6 @@ from evald.templates import Templates, context_of
 MOST_ROWS = 100_000
 """Rows of a task; they are held, since examples are drawn from them."""
 
-BOUNDS = ("max_tokens", "stop")
-"""Params of requests that end an answer."""
-
 CHOSEN = "optimized_prompt"
 """Where samples have the prompt that was found, so that another attempt goes on with it."""
 
@@ -81,9 +78,8 @@ class Optimization:
         self._signature = Signature.parse(params.signature, "signature")
         self._parallelism = client.parallelism
         self._asker = asker(client, model, requests)
-        # What bounds an answer would cut instructions short.
-        unbounded = {key: requests[key] for key in requests if key not in BOUNDS}
-        self._proposer = asker(Counted(client, self._usage), model, unbounded)
+        # What the config says of answers, that they are short or always the same, is not for these.
+        self._proposer = asker(Counted(client, self._usage), model, {})
         self._board = board
         self._cluster = cluster
         self._baseline = Prompt(params.instruction)
