@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from evald.errors import EvaluationError, InvalidArgument
+from evald.executor import marker
 from evald.executor.backend import ChildDied
 from evald.executor.child import first_of, told
 from evald.executor.emitter import Emitter
 from evald.executor.environment import scrubbed
 from evald.executor.events import Done, Event, Log, Progress, Samples, Task, decode
 from evald.executor.printed import LINE_LIMIT, OUTPUT_LIMIT, Printed
+from evald.executor.process import ChildProcess
 from evald.executor.run import Lines, death
 from evald.flows.flow import SampleRecord
 
@@ -190,3 +196,39 @@ def test_only_harmless_variables_are_handed_on() -> None:
         **{"CUDA_VISIBLE_DEVICES": "1,2", "EVALD_CHILD": "m"},
     }
     assert scrubbed({}, marker="m", devices=())["CUDA_VISIBLE_DEVICES"] == ""
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="it has no /proc")
+
+
+@LINUX
+def test_folders_of_servers_that_are_gone_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = Path(marker.new_folder())
+    with subprocess.Popen(["sleep", "60"]) as process:
+        pid = str(process.pid)
+        other = tmp_path / f"evald-child-{marker._identity(pid).replace(':', '-')}-x"
+        gone = tmp_path / own.name.replace(f"-{os.getpid()}-", f"-{pid}-")
+        foreign = tmp_path / "evald-child-1-2-3-x"
+        for folder in (other, gone, foreign, tmp_path / "evald-child-"):
+            folder.mkdir()
+        marker.remove_orphans()
+        process.kill()
+    kept = {own.name, other.name, foreign.name, "evald-child-"}
+    assert {folder.name for folder in tmp_path.iterdir()} == kept
+
+
+@LINUX
+def test_a_child_that_is_killed_leaves_no_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    child = ChildProcess()
+    [folder] = tmp_path.iterdir()
+    environment = Path(f"/proc/{child.pid}/environ").read_bytes()
+    assert f"TMPDIR={folder}".encode() in environment
+    (folder / "left").write_text("x")
+    child.end()
+    assert list(tmp_path.iterdir()) == []

@@ -44,6 +44,7 @@ class LocalBackend:
     def __init__(self, limits: Limits, *, warm: int) -> None:
         """`warm` is how many children are kept ready."""
         marker.kill_orphans()
+        marker.remove_orphans()
         self._warm = warm
         self._limits = limits
         self._idle: list[ChildProcess] = []

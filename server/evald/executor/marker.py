@@ -1,10 +1,13 @@
-"""A variable in the environment of a child, by which it and all that it starts can be found."""
+"""What tells whose child a process is, and all that it starts: a variable in its environment, and
+the name of its temporary folder."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 NAME = "EVALD_CHILD"
+FOLDER = "evald-child-"
 ROUNDS = 100
 PATTERN = re.compile(rf"(?:^|\0){NAME}=([^\0]*)".encode())
 
@@ -19,6 +23,20 @@ PATTERN = re.compile(rf"(?:^|\0){NAME}=([^\0]*)".encode())
 def new() -> str:
     """A marker for one child of this process."""
     return f"{_identity('self')}/{uuid4().hex}"
+
+
+def new_folder() -> str:
+    """A folder for temporary files of one child of this process."""
+    return tempfile.mkdtemp(prefix=f"{FOLDER}{_identity('self').replace(':', '-')}-")
+
+
+def remove_orphans() -> None:
+    """Removes the folders that servers which are gone have left behind."""
+    here = _identity("self").partition(":")[0]
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}{here}-*-*-*"):
+        pid, started = folder.name.removeprefix(f"{FOLDER}{here}-").split("-")[:2]
+        if _identity(pid) != f"{here}:{pid}:{started}":
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill(marker: str) -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -40,7 +39,7 @@ class ChildProcess:
         self.jobs = 0
         self.idle_since = time.monotonic()
         self._marker = marker.new()
-        self._temporary = tempfile.mkdtemp(prefix="evald-child-")
+        self._temporary = marker.new_folder()
         self._lock = Lock()
         self._reading = False
         self._condemned: tuple[str, str] | None = None
