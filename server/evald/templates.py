@@ -111,6 +111,8 @@ def _compile_text(sandbox: Sandbox, source: str, field: str, place: str) -> tupl
         except UndefinedError as e:
             fields = ", ".join(k for k in context if k not in {"item", "sample"})
             message = f"{e.message} (the row has: {fields[:500] or 'no fields'})"
+            if str(e.message).startswith("'sample' is"):
+                message += "; no model was asked: name the row's own field, as {{ item.answer }}"
         except RecursionError:
             message = "the template calls itself too often"
         except MemoryError:

@@ -152,6 +152,11 @@ def test_what_is_malformed_names_its_place(source: Any, field: str, words: str) 
     assert time.thread_time() - started < 2
 
 
+def test_a_sample_that_no_model_answered() -> None:
+    with pytest.raises(EvaluationError, match=r"has: q\); no model was asked: name the row's own"):
+        text("{{ sample.output_text }}", {"q": 1})
+
+
 def test_an_error_of_a_sample_names_its_place_and_what_there_is() -> None:
     template = Templates("tasks.qa.params").compile({"messages": ["{{ item.ask }}"]}, "template")
     with pytest.raises(EvaluationError) as e:
