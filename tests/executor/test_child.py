@@ -227,7 +227,8 @@ def test_a_child_that_is_killed_leaves_no_temporary_files(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     child = ChildProcess()
     [folder] = tmp_path.iterdir()
-    environment = Path(f"/proc/{child.pid}/environ").read_bytes()
+    while not (environment := Path(f"/proc/{child.pid}/environ").read_bytes()):
+        time.sleep(0.01)  # it is just beginning
     assert f"TMPDIR={folder}".encode() in environment
     (folder / "left").write_text("x")
     child.end()
