@@ -51,13 +51,13 @@ local function refuse(handle, status, what, headers)
   answer(handle, status, body, headers)
 end
 
--- What a function of the dialect gives. When it fails, which is a bug, nothing may pass as it came: then nil, and the
--- log says why.
+-- What a function of the dialect gives. When it fails, which is a bug, nothing may pass as it came: then nil, what to
+-- say and its status, and the log says why.
 local function guarded(handle, call, ...)
   local ok, first, second = pcall(call, ...)
   if ok then return first, second end
   handle:logErr("the dialect failed: " .. tostring(first))
-  return nil, BROKEN
+  return nil, BROKEN, 500
 end
 
 local function is_grpc(headers)
@@ -98,8 +98,8 @@ function dialect.on_request(handle)
     return refuse(handle, 400, "The path is not UTF-8")
   end
   if text ~= "" then
-    local rewritten, problem = guarded(handle, query.to_proto, method, text)
-    if not rewritten then return refuse(handle, problem == BROKEN and 500 or 422, problem) end
+    local rewritten, problem, status = guarded(handle, query.to_proto, method, text)
+    if not rewritten then return refuse(handle, status or 422, problem) end
     path = rewritten == "" and base or base .. "?" .. rewritten
   end
   local key = headers:get("idempotency-key")
@@ -127,8 +127,8 @@ function dialect.on_request(handle)
   if body:length() > 0 and not is_json(headers) then
     return refuse(handle, 415, "The body must be JSON, with the header Content-Type: application/json")
   end
-  local rewritten, given = guarded(handle, request.to_proto, method, body:getBytes(0, body:length()))
-  if not rewritten then return refuse(handle, given == BROKEN and 500 or 422, given) end
+  local rewritten, given, status = guarded(handle, request.to_proto, method, body:getBytes(0, body:length()))
+  if not rewritten then return refuse(handle, status or 422, given) end
   body:setBytes(rewritten)
   -- What the body has is what it changes; null takes a field away.
   if method.verb == "PATCH" and #given > 0 then

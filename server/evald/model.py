@@ -147,9 +147,15 @@ class Asker:
             self._defaults["reasoning_effort"] = reasoning["effort"]
         self._defaults |= params
 
-    async def __call__(self, row: Row, context: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The model's answer: `{"output_text", "response"}`. Raises EvaluationError."""
-        reply = await self._client.ask(self.request(context))
+    async def __call__(
+        self,
+        row: Row,
+        context: Mapping[str, Any],
+        defaults: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        """The model's answer: `{"output_text", "response"}`. `defaults` go into the request where
+        nothing else says so. Raises EvaluationError."""
+        reply = await self._client.ask({**(defaults or {}), **self.request(context)})
         return {
             "output_text": self._answer(reply.text),
             "response": reply.response,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -14,6 +15,12 @@ CLUSTER = " cluster"
 
 Interval = dict[str, float | str]
 """`{"low", "high", "level", "method"}`."""
+
+
+def cluster_of(parts: Mapping[str, Sequence[float]]) -> float | None:
+    """The number of what a sample with these parts belongs to; None where its config names no
+    clusters."""
+    return next(iter(parts.get(CLUSTER, ())), None)
 
 
 class Statistics:

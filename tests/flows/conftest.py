@@ -127,6 +127,17 @@ class Model:
         self.closed += 1
 
 
+def thinker(**inference: Any) -> Document:
+    """The target of a model that says how it is asked, and whose thoughts end in `</t>`."""
+    prompt = {
+        "system_prompt": "You are X.",
+        "inference_params": inference,
+        "reasoning_params": {"end_token": "</t>"},
+    }
+    endpoint = {"url": "http://model/v1", "model_id": "m"}
+    return {"type": "model", "model": {"api_endpoint": endpoint, "prompt": prompt}}
+
+
 def last_message(request: Mapping[str, Any]) -> str:
     return str(request["messages"][-1]["content"])
 

@@ -12,6 +12,7 @@ import pytest
 from evald.errors import EvaluationError, InvalidArgument
 from evald.flows import mt_bench
 from evald.flows.mt_bench import Data, grade
+from tests.flows.conftest import thinker
 
 TARGET = {"type": "model", "model": "m"}
 GRADES = ["[[10]]", "[[7.5]]", "[3]", "Rating: 4"]
@@ -85,13 +86,7 @@ def test_means_of_turns_and_categories(world_of: Any, model_of: Any) -> None:
 
 def test_a_model_that_says_how_it_is_asked(world_of: Any, model_of: Any) -> None:
     """Its thoughts are neither asked about again nor judged."""
-    prompt = {
-        "system_prompt": "You are X.",
-        "inference_params": {"temperature": 0.33},
-        "reasoning_params": {"end_token": "</t>"},
-    }
-    endpoint = {"url": "http://model/v1", "model_id": "m"}
-    target = {"type": "model", "model": {"api_endpoint": endpoint, "prompt": prompt}}
+    target = thinker(temperature=0.33)
     reply = lambda request: "[[5]]" if judged(request) else "draft</t>final"  # noqa: E731
     world = world_of(model=model_of(reply))
     world.run(config(limit_samples=1, parallelism=1), target)

@@ -13,6 +13,7 @@ from evald.flows.flow import Kept
 from evald.flows.optimizer import Split
 from evald.flows.prompt_optimization import groups_of
 from evald.flows.signature import Signature
+from tests.flows.conftest import thinker
 
 TARGET = {"type": "model", "model": "m"}
 CHECK = ["absolute difference", "{{ item.rating }}", "{{ rating }}", "epsilon", 0]
@@ -262,13 +263,7 @@ def test_numbers_are_read(reply: str, value: float) -> None:
 def test_the_model_is_asked_as_it_says(world_of: Any, model_of: Any) -> None:
     """With its parameters and, where the prompt is none, its system prompt, and without its
     thoughts; what bounds answers does not cut instructions short."""
-    prompt = {
-        "system_prompt": "You are X.",
-        "inference_params": {"top_p": 0.5},
-        "reasoning_params": {"end_token": "</t>"},
-    }
-    endpoint = {"url": "http://model/v1", "model_id": "m"}
-    target = {"type": "model", "model": {"api_endpoint": endpoint, "prompt": prompt}}
+    target = thinker(top_p=0.5)
 
     def thinking(request: Mapping[str, Any]) -> str:
         return f"rating: 9</t>{obedient(request)}"

@@ -17,23 +17,24 @@ from tests.checkpoint import tokenizer_of
 TEXTS = ["Paris is the capital of France.", "A fox", "", "What does the user say? " * 40]
 
 
-def bert(folder: Path) -> Path:
-    """A random BERT."""
+def bert(folder: Path, kind: str = "Bert", **given: Any) -> Path:
+    """A random BERT, or another model of its `kind`."""
     import torch
     import transformers
 
     tokenizer = tokenizer_of(None)
     torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-    )
-    transformers.BertModel(config).save_pretrained(folder)
+    base = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.5,
+    }
+    config = getattr(transformers, f"{kind}Config")(**{**base, **given})
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -126,18 +127,5 @@ def test_a_module_that_is_not_known(tmp_path: Path) -> None:
 
 def test_a_long_text_of_a_model_whose_first_places_are_none(tmp_path: Path) -> None:
     """RoBERTa and its like count them from behind the padding."""
-    import transformers
-
-    tokenizer = tokenizer_of(None)
-    config = transformers.RobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        max_position_embeddings=34,
-        pad_token_id=1,
-    )
-    transformers.RobertaModel(config).save_pretrained(tmp_path / "roberta")
-    tokenizer.save_pretrained(tmp_path / "roberta")
-    assert len(embed(tmp_path / "roberta", ["word " * 100])[0]) == 32
+    folder = bert(tmp_path / "roberta", "Roberta", max_position_embeddings=34, pad_token_id=1)
+    assert len(embed(folder, ["word " * 100])[0]) == 32

@@ -17,7 +17,7 @@ from evald.clients.concurrency import Concurrency
 from evald.clients.egress import Egress, VettingResolver
 from evald.clients.endpoint import Endpoint, place_of, shown
 from evald.clients.failure import Failure, FailureKind, failure, of_error, of_status
-from evald.clients.redact import LEAST_KEY, MASK, redact, snippet
+from evald.clients.redact import MASK, keys_of, redact, snippet
 from evald.clients.retry import Backoff, retry_after
 from evald.errors import EvaluationError
 
@@ -76,7 +76,7 @@ class Connection:
         self._model_id = model_id
         self._api_key = api_key
         self._secrets = {*endpoint.secrets, *filter(None, [api_key])}
-        self._keys = [s.encode() for s in self._secrets if len(s) >= LEAST_KEY]
+        self._keys = [key.encode() for key in keys_of(self._secrets)]
         self._parallelism = parallelism
         self._max_retries = max_retries
         self._request_timeout = request_timeout

@@ -66,10 +66,7 @@ class FileDatasets:
         return [str(PurePosixPath(name).relative_to(path or ".")) for name in below]
 
     def splits(self, dataset: Dataset) -> set[str]:
-        """Names that a `split` of a folder may have; none of a single file, which is all of it."""
-        source, path = self.source(url_of(dataset), dataset)
-        if source.names(path) == [path]:
-            return set()
+        """Names that a `split` may have. Of a single file, `rows` gives all for any."""
         return {word for name in self.files(dataset) for word in _words(name)}
 
     def count(self, dataset: Dataset) -> int:

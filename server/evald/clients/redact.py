@@ -50,6 +50,11 @@ LOOKS = tuple(
 """What looks like a secret, and what is shown in its place."""
 
 
+def keys_of(secrets: Iterable[str]) -> list[str]:
+    """The secrets that are looked for in what models answer."""
+    return [secret for secret in secrets if len(secret) >= LEAST_KEY]
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without the given secrets, as they are or as URLs and JSON write them, and without
     what looks like an Authorization header, a key or a password."""

@@ -10,7 +10,7 @@ import orjson
 from evald.domain.attempts import StoredSample
 from evald.domain.documents import Document
 from evald.errors import Conflict
-from evald.statistics import CLUSTER, Pairs
+from evald.statistics import CLUSTER, Pairs, cluster_of
 
 Samples = Iterator[StoredSample]
 
@@ -49,7 +49,7 @@ def compare(samples: SampleReader, baseline: Document, candidate: Document) -> l
             if asked and not same_row(one.item, other.item):
                 continue
             equal += 1
-            cluster = next(filter(None, map(cluster_of, (one, other))), None)
+            cluster = next(filter(None, map(cluster_in, (one, other))), None)
             for key, values in common(one.scores, other.scores):
                 scores.setdefault(key, Pairs()).add(*values, cluster)
         compared += [
@@ -82,12 +82,10 @@ def same_row(one: str, other: str) -> bool:
     return one == other or bool(orjson.loads(one) == orjson.loads(other))
 
 
-def cluster_of(sample: StoredSample) -> float | None:
-    """The number of what a sample belongs to; None where its config names no clusters."""
-    if sample.parts is None or CLUSTER not in sample.parts:
-        return None
-    parts: dict[str, list[float]] = orjson.loads(sample.parts)
-    return next(iter(parts.get(CLUSTER, ())), None)
+def cluster_in(sample: StoredSample) -> float | None:
+    """The cluster that is kept with a sample; most have none, and need not be read."""
+    parts = sample.parts
+    return cluster_of(orjson.loads(parts)) if parts is not None and CLUSTER in parts else None
 
 
 def common(one: str, other: str) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:

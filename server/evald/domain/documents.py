@@ -20,6 +20,9 @@ BOOKKEEPING = frozenset(
 )
 """Members that only evald sets; what a request says of them is dropped."""
 
+EXACT = 2**53
+"""Whole numbers up to here are exact in the doubles that a Struct holds."""
+
 OPAQUE = frozenset({"custom_fields", "params", "ownership", "metrics"})
 """Members whose insides are the user's own."""
 

@@ -36,7 +36,7 @@ from evald.clients.datasets import FileDatasets
 from evald.clients.leftovers import Leftovers
 from evald.clients.milvus import MilvusIndexes
 from evald.clients.model import ModelClients
-from evald.clients.redact import LEAST_KEY, redact
+from evald.clients.redact import keys_of, redact
 from evald.clients.secrets import secret_values
 from evald.errors import EvaldError, EvaluationError
 from evald.executor.backend import JobSpec
@@ -94,8 +94,7 @@ class Child:
         def clean(text: str) -> str:
             return redact(text, secrets)
 
-        keys = [secret for secret in secrets if len(secret) >= LEAST_KEY]
-        emitter = Emitter(self._events, clean, keys)
+        emitter = Emitter(self._events, clean, keys_of(secrets))
         # Each job anew: the one before may have changed it.
         signal.signal(signal.SIGTERM, self._on_terminate)
         last: Event | None

@@ -22,9 +22,10 @@ from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.members import Mean, Members
 from evald.flows.params import EvaluationParams, cluster_in, parse
-from evald.flows.scoreboard import Scoreboard, Scoring, cluster_of
+from evald.flows.scoreboard import Scoreboard, Scoring
 from evald.metrics.metric import Metric, Scored
 from evald.model import CHAT, Row
+from evald.statistics import cluster_of
 from evald.templates import Template
 
 DEFAULTS = {

@@ -11,11 +11,12 @@ from evald.code.passk import pass_at
 from evald.errors import EvaluationError
 from evald.flows.members import Members
 from evald.flows.repeats import merged
-from evald.flows.scoreboard import Scoreboard, cluster_of
+from evald.flows.scoreboard import Scoreboard
 from evald.metrics.metric import Metric, Scored
 from evald.model import Asker, Row
 from evald.simple_evals.benchmark import SCORE, Tools, filled
 from evald.simple_evals.catalog import Variant
+from evald.statistics import cluster_of
 from evald.tasks import together
 
 MEMBER, PASS = "/", "pass@"

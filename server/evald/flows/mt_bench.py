@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evald.errors import EvaluationError
-from evald.flows.chat import opened_client, unless_said
+from evald.flows.chat import opened_client
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
@@ -156,23 +156,21 @@ class Conversation:
     def __init__(
         self, client: ModelClient, model: Mapping[str, Any] | str, params: EvaluationParams
     ) -> None:
-        said = params.request()
-        self._asker = Asker(client, AsGiven(), model, params=said, plain_text="messages")
-        free = unless_said({"max_tokens": MAX_TOKENS, "temperature": None}, model)
-        self._defaults = {key: value for key, value in free.items() if key not in said}
+        self._asker = Asker(
+            client, AsGiven(), model, params=params.request(), plain_text="messages"
+        )
 
     async def __call__(self, row: Row, context: Mapping[str, Any]) -> Mapping[str, Any]:
         """`{"output_text", "response"}` of the last turn, and of all turns the answers as `turns`,
         `usage`, a list, and `seconds` and `retries`, sums."""
-        request: dict[str, Any] = dict(self._defaults)
-        if "temperature" in request:
-            request["temperature"] = TEMPERATURES.get(row["category"], 0.7)
+        warmth = TEMPERATURES.get(row["category"], 0.7)
+        defaults = {"max_tokens": MAX_TOKENS, "temperature": warmth}
         messages: list[dict[str, str]] = []
         answers: list[Mapping[str, Any]] = []
         for turn in row["turns"]:
             messages.append({"role": "user", "content": turn})
-            asked = {**request, "messages": list(messages)}
-            answers.append(await self._asker(row, {"request": asked}))
+            asked = {"request": {"messages": list(messages)}}
+            answers.append(await self._asker(row, asked, defaults))
             messages.append({"role": "assistant", "content": answers[-1]["output_text"]})
         return {
             "output_text": answers[-1]["output_text"],

@@ -18,7 +18,7 @@ from evald.flows.params import parse
 from evald.flows.usage import Usage
 from evald.metrics.metric import Metric
 from evald.model import Models, Row
-from evald.statistics import CLUSTER, Statistics
+from evald.statistics import Statistics, cluster_of
 from evald.suggest import unknown
 from evald.templates import Templates
 
@@ -202,11 +202,6 @@ class Scoreboard:
             for score, value in combine(self._parts[name]).items():
                 scores[score] = {"value": value, **known.get(score, {})}
         return scores
-
-
-def cluster_of(parts: Mapping[str, Sequence[float]]) -> float | None:
-    """The cluster of a sample, among its parts."""
-    return next(iter(parts.get(CLUSTER, ())), None)
 
 
 def finite(value: float | None) -> float | None:

@@ -18,15 +18,13 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from evald.domain.documents import EXACT
 from evald.errors import InvalidArgument
 
 M = TypeVar("M", bound=Message)
 
 MAX_DEPTH = 28
 """Of free-form JSON, as in the gateway: readers of messages take little more."""
-
-EXACT = 2**53
-"""Whole numbers up to here are exact in the doubles that a Struct holds."""
 
 
 def to_document(message: Message) -> dict[str, Any]:

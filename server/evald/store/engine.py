@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, create_engine, event, text
+from sqlalchemy import Connection, DateTime, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -160,6 +160,12 @@ class Database:
             failpoint(f"{step}.before_commit")
             _commit(session)
         failpoint(f"{step}.after_commit")
+
+    def lock(self, session: Session, kind: int, name: str) -> None:
+        """Keeps others off what has a name, among what is of a kind, until the session ends.
+        SQLite has one writer at a time anyway."""
+        if not self.is_sqlite:
+            session.execute(select(func.pg_advisory_xact_lock(kind, func.hashtext(name))))
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:

@@ -133,8 +133,7 @@ class Queue:
         """Whether another job of a namespace may run. Who else asks waits for this transaction."""
         if not self._namespace_slots:
             return True
-        if not self._database.is_sqlite:
-            session.execute(select(func.pg_advisory_xact_lock(SLOT_LOCK, func.hashtext(namespace))))
+        self._database.lock(session, SLOT_LOCK, namespace)
         taken = select(count()).where(JobRow.namespace == namespace, col(JobRow.status).in_(HELD))
         return (session.scalar(taken) or 0) < self._namespace_slots
 

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from evald.deadline import remaining
 from evald.domain.attempts import Fence, Standing, StoredSample
+from evald.domain.documents import EXACT
 from evald.domain.listing import ListQuery, Page
 from evald.store.columns import now
 from evald.store.engine import Database
@@ -22,9 +23,6 @@ from evald.store.queue import held
 from evald.store.tables import SampleRow
 
 READ_BATCH = 500
-
-EXACT = 2**53
-"""The largest whole number up to which a double holds all."""
 
 COLUMNS = [field.name for field in fields(StoredSample)]
 STORED = [col(getattr(SampleRow, name)) for name in COLUMNS]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from evald.domain.access import Caller, Role
@@ -30,9 +30,7 @@ class TokenStore:
     def add(self, token: Token, digest: str) -> None:
         """Raises AlreadyExists when a token of that name holds."""
         with self._database.write() as session:
-            if not self._database.is_sqlite:  # which has one writer at a time
-                lock = func.pg_advisory_xact_lock(TOKEN_LOCK, func.hashtext(token.name))
-                session.execute(select(lock))
+            self._database.lock(session, TOKEN_LOCK, token.name)
             if any(found.holds(self._clock()) for found in self._find(session, token.name)):
                 raise AlreadyExists(
                     f"a token {token.name!r} exists already; revoke it, or choose another name"
