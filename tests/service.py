@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
+import psutil
 import requests
 
 START_SECONDS = 60
@@ -83,6 +84,11 @@ class Service:
         """Sends a signal to the service."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to pause, and not to go on yet."""
+        return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
 
     def await_exit(self, seconds: float) -> int | None:
         """The exit status of a service that ends by itself; None if it has not ended by then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -23,9 +24,12 @@ from evald.errors import (
     InvalidArgument,
     LeaseLost,
     NotFound,
+    Unavailable,
 )
 from evald.settings import Settings
+from evald.store.queue import held
 from evald.store.store import Store
+from tests.store.conftest import opened
 
 MAKER = Maker()
 
@@ -203,6 +207,30 @@ def test_lease_that_is_renewed_is_not_rescued(store: Store) -> None:
     assert store.queue.renew([replace(fence, attempt=2)], lease_seconds=30) == {}
     assert store.queue.rescue() == []
     assert store.queue.rescue(worker="w") == [job_id]
+
+
+@pytest.mark.parametrize("writes", [True, False], ids=["before-a-statement", "before-the-commit"])
+def test_a_server_that_stops_in_a_write_keeps_its_jobs_from_nobody(
+    settings: Settings, writes: bool
+) -> None:
+    with opened(settings.model_copy(update={"lease_seconds": 1})) as store:
+        if store.database.is_sqlite:  # it has one server
+            return
+        job_id = job(store)["id"]
+        fence = claim(store, job_id, "stopped", lease_seconds=-1).fence
+
+        def stop_in_a_write() -> None:
+            with store.database.write() as session:
+                held(session, fence)
+                assert store.queue.rescue() == []
+                time.sleep(1)
+                assert store.queue.rescue() == [job_id]
+                if writes:
+                    held(session, fence)
+
+        with pytest.raises(Unavailable):
+            stop_in_a_write()
+        assert store.jobs.get(job_id)["status"] == "pending"
 
 
 def test_job_that_always_dies_fails_after_the_last_attempt(store: Store) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, DateTime, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -32,6 +32,9 @@ MOST_SECONDS = 86_400.0
 
 WAIT_SECONDS = 30.0
 """How long a writer waits for others where no call's deadline says less."""
+
+REST_SECONDS = 7.5
+"""How long a writer may leave PostgreSQL without its next statement."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -95,9 +98,14 @@ class Database:
     SQLite runs in WAL mode and takes its write lock at the beginning of a transaction, since a
     transaction that turns from reading to writing would fail instead of waiting; writers of this
     process queue on a lock of their own, which wakes them sooner than SQLite's sleeps.
+
+    PostgreSQL ends a transaction whose writer has said nothing for `rest_seconds`: what a server
+    has locked that is stopped in the middle of one would be kept from all others until it goes on.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 32) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 32, rest_seconds: float = REST_SECONDS
+    ) -> None:
         try:
             parsed = make_url(url)
             backend = parsed.get_backend_name()
@@ -136,6 +144,7 @@ class Database:
         snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reading = self.engine.execution_options(**snapshot)
         self._write_lock = Lock()
+        self._rest_seconds = rest_seconds
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -153,13 +162,27 @@ class Database:
             Session(self._writing, expire_on_commit=False) as session,
         ):
             if not self.is_sqlite:
-                limit = max(1, int(min(remaining(WAIT_SECONDS), MOST_SECONDS) * 1000))
-                session.execute(text(f"set local statement_timeout = {limit}"))
+                self._limit(session)
             yield session
             session.flush()
             failpoint(f"{step}.before_commit")
             _commit(session)
         failpoint(f"{step}.after_commit")
+
+    def _limit(self, session: Session) -> None:
+        """Says how long PostgreSQL works at a statement of this transaction, and waits for one."""
+        limits = {
+            "statement_timeout": min(remaining(WAIT_SECONDS), MOST_SECONDS),
+            "idle_in_transaction_session_timeout": self._rest_seconds,
+        }
+        session.execute(
+            select(
+                *(
+                    func.set_config(name, str(max(1, int(seconds * 1000))), True)
+                    for name, seconds in limits.items()
+                )
+            )
+        )
 
     def lock(self, session: Session, kind: int, name: str) -> None:
         """Keeps others off what has a name, among what is of a kind, until the session ends.

@@ -15,6 +15,14 @@ from evald.store.samples import SampleStore
 from evald.store.tables import ConfigRow, TargetRow
 from evald.store.tokens import TokenStore
 
+REST_SHARE = 1 / 4
+"""Of a lease, how long a writer may leave the database without its next statement. Up to three
+transactions of a server that is stopped may wait for one another: one that writes samples, the
+renewal of all leases, and another one that writes samples. All must be over when the leases are."""
+
+SHORTEST_REST = 0.5
+"""Seconds that a writer has at least, on a machine that is busy."""
+
 
 class Store:
     """Opens the database of the settings, migrated to the newest schema."""
@@ -23,6 +31,7 @@ class Store:
         self.database = Database(
             settings.database,
             pool_size=settings.rpc_threads + settings.slots + settings.live_slots + 8,
+            rest_seconds=max(SHORTEST_REST, REST_SHARE * settings.lease_seconds),
         )
         migrate(self.database)
         self.targets = EntityStore(self.database, TargetRow, "target")

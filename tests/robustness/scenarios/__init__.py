@@ -38,6 +38,7 @@ ALL = {
         Scenario(kills.crashes, ray=DATABASES),
         Scenario(kills.rescues_by_others, local=(POSTGRESQL,)),
         Scenario(kills.zombies, local=(POSTGRESQL,)),
+        Scenario(kills.writers, local=(POSTGRESQL,)),
         Scenario(kills.claimed_back, local=(POSTGRESQL,)),
         Scenario(databases.locked),
         Scenario(databases.disk_full),
