@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from evald.domain.attempts import Claim
 from evald.domain.states import FINAL
@@ -220,6 +221,28 @@ def test_files_of_an_overtaken_attempt_replace_none(tmp_path: Path) -> None:
     result = orjson.loads((b.artifacts.root / job_id / "result.json").read_bytes())
     assert result["tasks"]["qa"]["data"] == {"of": 2}
     assert b.store.jobs.get(job_id)["status"] == "completed"
+    b.store.close()
+
+
+@pytest.mark.parametrize("fault", [OSError("no such file"), Unavailable("away")])
+def test_a_fault_of_an_overtaken_attempt_is_the_loss_of_its_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """The attempt that overtook it has the job's files, and may have ended."""
+    b = Bench(tmp_path, lambda run: iter([events.Samples([scored(0)])]), gpus="none")
+    attempt = b.claimed(b.create(), "w")
+
+    def record(*_: Any) -> None:
+        b.store.queue.rescue(worker="w")
+        if isinstance(fault, Unavailable):
+            attempt.stop("lost")  # as the keeper does
+        raise fault
+
+    monkeypatch.setattr(b.store.samples, "record", record)
+    with capture_logs() as lines:
+        attempt.run()
+    assert [line["event"] for line in lines if line["log_level"] != "info"][-1] == "lease lost"
+    assert not [line for line in lines if line["log_level"] == "error"]
     b.store.close()
 
 

@@ -398,6 +398,17 @@ def test_claims_never_collide(store: Store, settings: Settings) -> None:
     assert sorted(taken) == sorted(ids_)
 
 
+def test_a_database_that_vanished_is_not_waited_for(settings: Settings) -> None:
+    if settings.is_alone:
+        return
+    url = f"{settings.database}{'&' if '?' in settings.database else '?'}tcp_user_timeout=5000"
+    changed = settings.model_copy(update={"database_url": url})
+    with opened(changed) as store, store.database.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        used = driver.info.get_parameters()
+    assert (used["keepalives_idle"], used["tcp_user_timeout"]) == ("10", "5000")
+
+
 def test_writer_waits_no_longer_than_its_call_may_take(store: Store) -> None:
     if not store.database.is_sqlite:
         return

@@ -117,6 +117,9 @@ class JobQueue(Protocol):
     def release(self, fence: Fence, *, counted: bool, error: Mapping[str, Any]) -> JobStatus:
         """Gives a job back to the queue after an attempt that did not end it. Raises LeaseLost."""
 
+    def has_expired(self) -> bool:
+        """Whether the lease of a job has run out."""
+
     def rescue(self, *, worker: str | None = None) -> list[str]:
         """Takes jobs from workers that died. Answers their ids."""
 

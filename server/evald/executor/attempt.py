@@ -42,6 +42,9 @@ LAST_SECONDS = 60
 HOPELESS = frozenset({"memory", "output", "processes"})
 """Kinds of death that another attempt would die as well."""
 
+LOST = "lease lost"
+"""What the log says of an attempt that was overtaken."""
+
 BROKEN = {"kind": "server", "message": "the server failed to carry the job"}
 
 
@@ -119,17 +122,27 @@ class Attempt:
                 log.info("attempt ended", status=str(status))
             except LeaseLost as e:
                 self.stop("lost")
-                log.warning("lease lost", cause=e.message)
+                log.warning(LOST, cause=e.message)
             except (Unavailable, ResourceExhausted) as e:
+                said = LOST if self._reason == "lost" else "the job is left to be rescued"
                 self.stop("lost")
-                log.warning("the job is left to be rescued", cause=e.message)
+                log.warning(said, cause=e.message)
             except Exception as e:
-                log.error("attempt broke", exc_info=e)
                 self.stop("broken")
-                with suppress(LeaseLost, Unavailable, ResourceExhausted):
-                    self._release(BROKEN, counted=True)
+                self._break(e)
             finally:
                 self._output.close()
+
+    def _break(self, cause: Exception) -> None:
+        """Gives the job back after a fault of ours. It is none when another attempt has the job,
+        and with it the files."""
+        try:
+            with suppress(Unavailable, ResourceExhausted):
+                self._release(BROKEN, counted=True)
+        except LeaseLost as e:
+            log.warning(LOST, cause=e.message, fault=repr(cause))
+        else:
+            log.error("attempt broke", exc_info=cause)
 
     def _end(self, run: Run) -> None:
         run.stop(self._grace * (FORCED if self._reason == "drained" else TOLD))

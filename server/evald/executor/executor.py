@@ -35,8 +35,8 @@ class Executor:
     """Places waiting jobs on free slots and GPUs, each in its turn, and runs them.
 
     One thread places, so that a slot and the GPUs of a job are taken together; one keeps: it ends
-    attempts that were cancelled, overtaken or ran too long, and at each third of a lease it renews
-    the leases, says that this server is alive, and rescues jobs of servers that died.
+    attempts that were cancelled, overtaken or ran too long, at each third of a lease renews the
+    leases and says that this server is alive, and rescues jobs whose leases have run out.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Executor:
         self._lease_seconds = lease_seconds
         self._attempts: set[Attempt] = set()
         self._blind = False
+        self._may_rescue_at = 0.0
         self._lock = Lock()
         self._news = Event()
         self._closing = Event()
@@ -238,15 +239,18 @@ class Executor:
             try:
                 if attempts:
                     self._heed()
-                if now - renewed < self._lease_seconds / 3:
-                    continue
-                self._keep(attempts)
-                renewed = now
+                if now - renewed >= self._lease_seconds / 3 or self._sees_expired(now):
+                    self._keep(attempts)
+                    renewed = now
             except EvaldError as e:
                 self._blind = True
                 log.warning("leases not renewed", cause=e.message)
             except Exception as e:
                 log.error("keeping failed", exc_info=e)
+
+    def _sees_expired(self, now: float) -> bool:
+        """Whether there are jobs to rescue."""
+        return not self._blind and now >= self._may_rescue_at and self._queue.has_expired()
 
     def _heed(self) -> None:
         """Ends attempts whose jobs were cancelled, which may have happened on another server."""
@@ -254,16 +258,18 @@ class Executor:
             self.cancel(job_id)
 
     def _keep(self, attempts: list[Attempt]) -> None:
+        """Renews before it rescues: if the whole machine slept, this server's own have expired."""
         fences = [attempt.fence for attempt in attempts]
         held = self._queue.renew(fences, lease_seconds=self._lease_seconds)
         for attempt in attempts:
             if attempt.job_id not in held:
                 attempt.stop("lost")
         self._fleet.renew(self._server, seconds=self._lease_seconds)
+        now = time.monotonic()
         if self._blind:
             # The database was away, for other servers too: they get their turn to renew.
             self._blind = False
-            return
-        if rescued := self._queue.rescue():
+            self._may_rescue_at = now + self._lease_seconds / 3
+        if now >= self._may_rescue_at and (rescued := self._queue.rescue()):
             log.info("jobs rescued", jobs=rescued)
             self._news.set()

@@ -33,6 +33,17 @@ MOST_SECONDS = 86_400.0
 WAIT_SECONDS = 30.0
 """How long a writer waits for others where no call's deadline says less."""
 
+VANISHED = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 10,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 30_000,
+}
+"""When PostgreSQL's machine counts as gone: in seconds, the last one in milliseconds. A parameter
+in the URL goes before. A system's own limits are up to two hours, in which all threads would
+wait."""
+
 REST_SECONDS = 7.5
 """How long a writer may leave PostgreSQL without its next statement."""
 
@@ -134,6 +145,9 @@ class Database:
             options["connect_args"] = {"check_same_thread": False, "timeout": 30}
         else:
             options["pool_pre_ping"] = True
+            if parsed.get_driver_name().startswith("psycopg"):
+                missing = {k: v for k, v in VANISHED.items() if k not in parsed.query}
+                options["connect_args"] = missing
         self.engine: Engine = create_engine(parsed, **options)
         if self.is_sqlite:
             clock = steady_clock()

@@ -43,6 +43,9 @@ KIND = (JobRow.status, JobRow.namespace, JobRow.gpus, JobRow.gpu_memory)
 IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
 """Whose turn it is: those of a higher priority first, then the oldest."""
 
+EXPIRED = col(JobRow.lease_until) < epoch()
+"""Whether the lease of a job that is held has run out."""
+
 Index("job_turn", *KIND, *IN_TURN, JobRow.not_before)
 
 
@@ -218,7 +221,14 @@ class Queue:
         attempt allowed fails the job with `error`.
         """
         with self._database.write("release") as session:
-            return self._put_back(session, held(session, fence), counted=counted, error=error)
+            row, moment = held(session, fence), session.scalar(select(epoch())) or 0.0
+            return self._put_back(session, row, moment, counted=counted, error=error)
+
+    def has_expired(self) -> bool:
+        """Whether the lease of a job has run out; asked often, it keeps nobody waiting."""
+        with self._database.read() as session:
+            expired = select(JobRow.id).where(col(JobRow.status).in_(HELD), EXPIRED)
+            return session.scalar(expired.limit(1)) is not None
 
     def rescue(self, *, worker: str | None = None) -> list[str]:
         """Takes jobs whose lease ran out from their workers; with `worker`, all that this one held
@@ -227,28 +237,34 @@ class Queue:
         Then also no job waits longer than an attempt ever makes one wait, as it could if the clock
         was ahead in this server's former life. Answers the ids of the jobs that were taken.
         """
-        expired = col(JobRow.lease_until) < epoch()
-        condition = expired if worker is None else or_(expired, col(JobRow.worker) == worker)
+        lost = EXPIRED if worker is None else or_(EXPIRED, col(JobRow.worker) == worker)
         error = {"kind": "lost", "message": "the attempt's process or server died while it ran"}
         with self._database.write("rescue") as session:
             rows = session.scalars(
                 select(JobRow)
-                .where(col(JobRow.status).in_(HELD), condition)
+                .where(col(JobRow.status).in_(HELD), lost)
                 .options(*SLIM)
                 .with_for_update(skip_locked=True)
             ).all()
+            moment = session.scalar(select(epoch())) or 0.0
             for row in rows:
                 own = worker is not None and row.worker == worker
-                self._put_back(session, row, counted=True, error=error)
+                self._put_back(session, row, moment, counted=True, error=error)
                 row.not_before = 0.0 if own else row.not_before
             if worker is not None:
-                latest = epoch() + LONGEST_WAIT
+                latest = moment + LONGEST_WAIT
                 waits = (col(JobRow.status).in_(WAITING), col(JobRow.not_before) > latest)
                 session.execute(update(JobRow).where(*waits).values(not_before=latest))
             return [row.id for row in rows]
 
     def _put_back(
-        self, session: Session, row: JobRow, *, counted: bool, error: Mapping[str, Any]
+        self,
+        session: Session,
+        row: JobRow,
+        moment: float,
+        *,
+        counted: bool,
+        error: Mapping[str, Any],
     ) -> JobStatus:
         row.failures += counted
         _let_go(row)
@@ -264,8 +280,7 @@ class Queue:
             row.not_before = 0.0
             if counted:
                 doubled = RETRY_SECONDS * 2 ** min(row.failures - 1, 20)
-                wait = min(doubled, LONGEST_WAIT)
-                row.not_before = session.scalar(select(epoch() + wait)) or 0.0
+                row.not_before = moment + min(doubled, LONGEST_WAIT)
             enter(session, row, JobStatus.PENDING)
         return JobStatus(row.status)
 
