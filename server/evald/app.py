@@ -42,6 +42,7 @@ from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
 from evald.executor.ray import RayBackend
+from evald.executor.runs import Runs
 from evald.executor.sweeper import Sweeper
 from evald.flows.flow import Flow
 from evald.processes import share_memory
@@ -61,11 +62,11 @@ class App:
         load_plugins()
         self.settings = settings
         self.worker = Worker(settings.data_dir, alone=settings.is_alone)
-        self.store = Store(settings)
+        self.store = Store(settings, name=self.worker.name)
         self.vault = Vault(settings.clients)
         self.artifacts = ArtifactStore(settings.clients)
         self.gpus, self.backend = gpus_and_backend(settings)
-        self.runs = settings.data_dir / "runs"
+        self.runs = Runs(settings.data_dir / "runs")
         self.executor = Executor(
             self.store.queue,
             self.gpus,
@@ -139,10 +140,9 @@ class App:
         )
 
     def _attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
-        job_id = claim.fence.job_id
         output = Output(
-            job_id,
-            self.runs / job_id,
+            claim.fence,
+            self.runs,
             self.artifacts,
             {
                 "target": self.vault.mask(claim.target),

@@ -15,7 +15,7 @@ import pytest
 
 from evald.clients.artifacts import ArtifactStore
 from evald.clients.datasets import FileDatasets
-from evald.errors import InvalidArgument, NotFound
+from evald.errors import InvalidArgument, LeaseLost, NotFound
 from evald.settings import ClientSettings
 from tests.clients.hub import serving
 
@@ -61,6 +61,25 @@ def test_publishing_again_replaces_and_failing_changes_nothing(artifacts: Artifa
         (folder / "no" / "c.txt").write_text("3")
     assert unzipped(artifacts) == {"b.txt": b"2"}
     assert [p.name for p in artifacts._folder(JOB).parent.iterdir()] == [JOB]
+
+
+@pytest.mark.parametrize("before", [{}, {"b_txt": "2"}])
+def test_what_another_server_published_comes_back(
+    artifacts: ArtifactStore, before: dict[str, str]
+) -> None:
+    """This one was stopped after it had found that the job is its own."""
+    checks = iter([None, LeaseLost("overtaken")])
+
+    def check() -> None:
+        if found := next(checks):
+            raise found
+        if before:
+            write(artifacts, **before)
+
+    with pytest.raises(LeaseLost), artifacts.writer(JOB, check) as folder:
+        (folder / "a.txt").write_text("1")
+    assert artifacts.files(JOB) == (["b.txt"] if before else [])
+    assert len(list(artifacts._folder(JOB).parent.iterdir())) == len(before)
 
 
 def test_delete(artifacts: ArtifactStore) -> None:

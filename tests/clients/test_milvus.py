@@ -41,6 +41,9 @@ asyncio.run(main())
 """
 
 
+HOLDING = KILLED.replace("os.kill(os.getpid(), 9)", "print('held', flush=True); input()")
+
+
 def passages(start: int, end: int) -> list[Passage]:
     return [Passage(f"d{i}", f"text {i}") for i in range(start, end)]
 
@@ -59,6 +62,28 @@ def asked() -> list[Vector]:
 def same(found: Sequence[Found], wanted: Sequence[Found]) -> bool:
     assert [one[:2] for one in found] == [one[:2] for one in wanted]
     return [one.score for one in found] == pytest.approx([one.score for one in wanted], abs=1e-5)
+
+
+def test_an_index_that_is_in_use_still_is_made_anew(tmp_path: Path) -> None:
+    """By the child of a server that was stopped, whose job this attempt has."""
+    command = [sys.executable, "-c", HOLDING, str(tmp_path)]
+    said: list[tuple[str, str]] = []
+
+    async def main() -> int:
+        indexes = MilvusIndexes(None, tmp_path, "eval-A", say=lambda *line: said.append(line))
+        async with indexes.open("0") as index:
+            found = await index.count()
+            await index.add(passages(0, 1), vectors(0, 1))
+            return found
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        assert asyncio.run(main()) == 0
+        other.communicate(b"\n", timeout=20)
+    [(level, message)] = said
+    assert (level, "made anew" in message) == ("warning", True)
+    assert other.returncode == 0
 
 
 def test_an_exact_search_finds_the_same(tmp_path: Path) -> None:

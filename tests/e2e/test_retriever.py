@@ -105,7 +105,7 @@ def test_a_cancelled_job_leaves_nothing(service: Service, slow: Endpoint) -> Non
     rest = Rest(service)
     job_id = started(rest, slow)
     folder = service.data_dir / "runs" / job_id
-    await_that((folder / "vectors.db").exists)
+    await_that((folder / "1" / "vectors.db").exists)
     rest("POST", f"/jobs/{job_id}/cancel")
     assert rest.finish(job_id)["status"] == "cancelled"
     await_that(lambda: not folder.exists())

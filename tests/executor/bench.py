@@ -24,6 +24,7 @@ from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.executor import Executor
 from evald.executor.gpus import Gpus
 from evald.executor.output import Output
+from evald.executor.runs import Runs
 from evald.settings import Settings
 from evald.store.store import Store
 
@@ -78,11 +79,12 @@ class Folder:
         return f"hf://datasets/evaluation-results/{job_id}"
 
     @contextmanager
-    def writer(self, job_id: str) -> Iterator[Path]:
+    def writer(self, job_id: str, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
         fresh = self.root / f"{job_id}.{threading.get_ident()}"
         fresh.mkdir(parents=True)
         try:
             yield fresh
+            check()
             rmtree(self.root / job_id, ignore_errors=True)
             fresh.replace(self.root / job_id)
         finally:
@@ -134,8 +136,7 @@ class Bench:
         )
 
     def attempt(self, claim: Claim, devices: tuple[str, ...]) -> Attempt:
-        job_id = claim.fence.job_id
-        runs = self.settings.data_dir / "runs"
+        runs = Runs(self.settings.data_dir / "runs")
         return Attempt(
             claim,
             devices=devices,
@@ -143,7 +144,7 @@ class Bench:
             samples=self.store.samples,
             backend=self.backend,
             vault=ClearVault(),
-            output=Output(job_id, runs / job_id, self.artifacts, {}, lambda text: text),
+            output=Output(claim.fence, runs, self.artifacts, {}, lambda text: text),
             clients=self.settings.clients,
             grace=0,
             max_runtime=self.settings.max_runtime,

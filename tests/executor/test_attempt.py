@@ -14,6 +14,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from evald.domain.attempts import Fence
 from evald.domain.devices import GIB, Device, Need
 from evald.domain.states import FINAL
 from evald.errors import InvalidArgument
@@ -21,6 +22,7 @@ from evald.executor import events
 from evald.executor.backend import ChildDied
 from evald.executor.gpus import Gpus, discover, within
 from evald.executor.output import Output
+from evald.executor.runs import LOG_PATH, Runs
 from tests.executor.bench import (
     Bench,
     Folder,
@@ -320,11 +322,11 @@ def test_slots_bound_what_runs(bench: Callable[..., Bench]) -> None:
 
 def test_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evald.executor.output.LOG_LIMIT", 1000)
-    output = Output("eval-1", tmp_path, Folder(tmp_path), {}, lambda text: text)
+    output = Output(Fence("j", 1, "w"), Runs(tmp_path), Folder(tmp_path), {}, str)
     output.open()
     for _ in range(1000):
         output.log(0.0, "info", "x" * 100)
     output.close()
-    text = (tmp_path / "logs" / "job.log").read_text()
+    text = (tmp_path / "j" / "1" / LOG_PATH).read_text()
     assert len(text) < 1200
     assert "the log is full" in text

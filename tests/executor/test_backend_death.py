@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evald.executor import run
+from evald.executor import process, run
 from evald.executor.backend import ChildDied, JobSpec
 from evald.executor.events import Done, Event, Log, Samples
 from evald.executor.limits import Limits
@@ -105,6 +105,27 @@ def test_a_stopped_run_ends(do: str, backend: AnyBackend, make_spec: MakeSpec) -
     assert caught.value.kind == "stopped"
     assert time.monotonic() - started < 5
     assert not alive(attempt.pid)
+
+
+def test_a_run_ends_whose_process_the_system_does_not_let_go(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch, backends: Callable[..., AnyBackend]
+) -> None:
+    """As one that waits for a broken disk or GPU. Its job must not wait for it, nor a drain."""
+    if not isinstance(backend := backends(), LocalBackend):
+        return
+    attempt = backend.start(make_spec("stubborn"))
+    said = attempt.events()
+    next(said)
+    with monkeypatch.context() as kernel:
+        kernel.setattr(process, "REAP_SECONDS", 0.1)
+        kernel.setattr(process.os, "killpg", lambda *_: None)
+        kernel.setattr(process.marker, "kill", lambda *_: None)
+        attempt.stop(0.1)
+        with pytest.raises(ChildDied, match="told to end"):
+            list(said)
+    assert alive(attempt.pid)
+    os.killpg(attempt.pid, signal.SIGKILL)
+    attempt._child._process.wait()
 
 
 def test_a_flow_that_blocks_its_loop_ends_before_a_long_grace(

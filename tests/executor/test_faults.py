@@ -13,13 +13,14 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from evald.domain.attempts import Claim
+from evald.domain.attempts import Claim, Fence
 from evald.domain.states import FINAL
 from evald.errors import EvaluationError, Unavailable
 from evald.executor import events
 from evald.executor.attempt import Attempt
 from evald.executor.executor import Executor
 from evald.executor.output import Output
+from evald.executor.runs import LOG_PATH, Runs
 from tests.executor.bench import (
     Bench,
     Folder,
@@ -263,9 +264,9 @@ def test_a_run_that_is_told_to_end_gets_a_part_of_the_grace_time(
 
 
 def test_a_log_without_room_is_cut(tmp_path: Path) -> None:
-    output = Output("eval-1", tmp_path / "run", Folder(tmp_path / "files"), {}, str)
-    (tmp_path / "run" / "logs").mkdir(parents=True)
-    (tmp_path / "run" / "logs" / "job.log").symlink_to("/dev/full")
+    output = Output(Fence("j", 1, "w"), Runs(tmp_path), Folder(tmp_path / "files"), {}, str)
+    (tmp_path / "j" / "1" / LOG_PATH).parent.mkdir(parents=True)
+    (tmp_path / "j" / "1" / LOG_PATH).symlink_to("/dev/full")
     output.open()
     output.log(0.0, "info", "hello")
     output.close()

@@ -9,6 +9,7 @@ import pytest
 
 from evald.errors import NotFound
 from evald.executor.files import JobFiles
+from evald.executor.runs import LOG_PATH, Runs
 
 
 class Jobs:
@@ -33,10 +34,10 @@ def zipped(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
 
 
 def test_a_job_whose_last_server_died_has_its_log(tmp_path: Path) -> None:
-    files = JobFiles(Jobs(), NoArchives(), tmp_path, zipped)
+    files = JobFiles(Jobs(), NoArchives(), Runs(tmp_path), zipped)
     with pytest.raises(NotFound):
         files.results("eval-1")
-    log = tmp_path / "eval-1" / "logs" / "job.log"
+    log = tmp_path / "eval-1" / "1" / LOG_PATH
     log.parent.mkdir(parents=True)
     log.write_text("attempt 1 started\n")
     assert b"".join(files.results("eval-1")) == b"attempt 1 started\n"

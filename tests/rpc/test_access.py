@@ -21,7 +21,7 @@ from evald.domain import ids
 from evald.domain.access import Role
 from evald.domain.tokens import Token, digest, new_secret
 from evald.executor.files import JobFiles
-from evald.executor.output import LOG_PATH
+from evald.executor.runs import LOG_PATH, Runs
 from evald.rpc.access import role_of
 from evald.settings import Settings
 from evald.store.store import Store
@@ -111,7 +111,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def files(settings: Settings, store: Store) -> JobFiles:
     artifacts = ArtifactStore(settings.clients)
-    return JobFiles(store.jobs, artifacts, settings.data_dir / "runs", zipped)
+    return JobFiles(store.jobs, artifacts, Runs(settings.data_dir / "runs"), zipped)
 
 
 class Callers:
@@ -167,7 +167,7 @@ class Callers:
             self.call("CreateConfig", {"config": {**CONFIG, "name": name}}, self.admin)
         for key in ("job", "other_job"):
             made[key] = self.call("CreateJob", filled(NEW_JOB, made), self.admin).id
-            log = self._runs / made[key] / LOG_PATH
+            log = self._runs / made[key] / "1" / LOG_PATH
             log.parent.mkdir(parents=True)
             log.write_text("a line\n")
         result = {"result": {"job": made["job"]}}

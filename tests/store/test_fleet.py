@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from evald.domain.devices import Device, Need
 from evald.domain.fleet import Running, Server
+from evald.errors import Unavailable
 from evald.settings import Settings
+from evald.store.queue import held
 from evald.store.store import Store
 from tests.store.conftest import opened
 from tests.store.test_store import claim, job
@@ -71,3 +77,26 @@ def test_jobs_that_a_worker_should_end(store: Store) -> None:
     for job_id in (mine, other):
         store.jobs.cancel(job_id)
     assert store.queue.cancelling("a") == [mine]
+
+
+def test_what_a_dead_server_has_locked_is_let_go(settings: Settings) -> None:
+    """Also while PostgreSQL waits in the midst of its statement, where no time limit counts."""
+    with opened(settings) as store, closing(Store(settings, name="stopped")) as other:
+        if store.database.is_sqlite:
+            return
+        job_id = job(store)["id"]
+        fence = claim(store, job_id, "stopped", lease_seconds=-1).fence
+        other.fleet.renew(replace(SERVER, id="stopped"), seconds=30)
+
+        def stop_in_a_write() -> None:
+            with other.database.write() as session:
+                held(session, fence)
+                assert [store.queue.rescue() for _ in range(5)] == [[]] * 5
+                store.fleet.leave("stopped")
+                until = time.monotonic() + 5
+                while not (rescued := store.queue.rescue()) and time.monotonic() < until:
+                    time.sleep(0.01)
+                assert rescued == [job_id]
+
+        with pytest.raises(Unavailable):
+            stop_in_a_write()

@@ -16,7 +16,8 @@ from sqlalchemy import TextClause, bindparam, text
 from evald.domain.listing import ListQuery
 from evald.errors import Unavailable
 from evald.settings import Settings
-from evald.store.engine import Database, UtcDateTime
+from evald.store.clock import UtcDateTime
+from evald.store.engine import Database
 from evald.store.migrate import config, migrate
 from evald.store.store import Store
 from tests.store.conftest import opened

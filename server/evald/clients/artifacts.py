@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,17 +36,29 @@ class ArtifactStore:
         return f"{SCHEME}{NAMESPACE}/{job_id}"
 
     @contextmanager
-    def writer(self, job_id: str) -> Iterator[Path]:
+    def writer(self, job_id: str, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
         """A folder to write into. At the end of the block its files are the job's files, all at
-        once and in place of earlier ones; when the block raises, nothing has changed."""
+        once and in place of earlier ones; when the block raises, nothing has changed.
+
+        Nor has it when `check` raises, which is called right before that, and after: this server
+        may be stopped in between, for so long that another one has published files.
+        """
         folder = self._folder(job_id)
         with staged(folder.parent) as staging:
             fresh = staging / "fresh"
             fresh.mkdir()
             yield fresh
+            check()
             if folder.exists():
                 folder.replace(staging / "old")
             fresh.replace(folder)
+            try:
+                check()
+            except BaseException:
+                folder.replace(fresh)
+                if (staging / "old").exists():
+                    (staging / "old").replace(folder)
+                raise
         self._upload(job_id)
 
     def files(self, job_id: str) -> list[str]:

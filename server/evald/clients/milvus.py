@@ -100,9 +100,8 @@ class MilvusIndexes:
         from evald.clients.vectorfile import Overflowing, VectorFile
 
         with TemporaryDirectory(prefix="evald-") as temporary:
-            folder = self._folder or Path(temporary)
+            folder, index = await self._begun(collection, Path(temporary))
             path = str(folder / FILE)
-            index = await _connected(path, collection)
             file = VectorFile(folder / collection)
             try:
                 yield Overflowing(index, file, MOST_HERE)
@@ -110,6 +109,16 @@ class MilvusIndexes:
                 file.close()
                 await index.close(drop=False)
                 await asyncio.to_thread(_release, path)
+
+    async def _begun(self, collection: str, temporary: Path) -> tuple[Path, MilvusIndex]:
+        """The collection in the job's folder, and that. What an attempt before this one has left
+        there may be broken, or in use still if its server was stopped: then it begins anew."""
+        if self._folder is not None:
+            try:
+                return self._folder, await _connected(str(self._folder / FILE), collection)
+            except EvaluationError as e:
+                self._say("warning", f"the index is made anew, not kept: {e.message}")
+        return temporary, await _connected(str(temporary / FILE), collection)
 
 
 class MilvusIndex:

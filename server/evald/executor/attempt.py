@@ -149,6 +149,7 @@ class Attempt:
 
     def _carry(self) -> JobStatus:
         """Runs the job to its end; answers the state that it is left in."""
+        self._write()  # if this server was stopped since the claim, the folder may be another's
         self._patience(self._output.open)
         try:
             spec = self._spec()

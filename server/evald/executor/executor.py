@@ -229,9 +229,12 @@ class Executor:
     def _keep_forever(self) -> None:
         # A third of a lease must not become a half because it is waited for in larger steps.
         interval = min(POLL_SECONDS, self._lease_seconds / 6)
-        renewed = time.monotonic()
+        renewed = looked = time.monotonic()
         while not self._done.wait(interval):
             now = time.monotonic()
+            # Who slept that long, or waited for the database, cannot tell whether others did, too.
+            self._blind = self._blind or now - looked > self._lease_seconds
+            looked = now
             attempts = self._running()
             for attempt in attempts:
                 if now > attempt.deadline:
@@ -267,9 +270,10 @@ class Executor:
         self._fleet.renew(self._server, seconds=self._lease_seconds)
         now = time.monotonic()
         if self._blind:
-            # The database was away, for other servers too: they get their turn to renew.
+            # The database was away, for other servers too: they get their turn to renew, and may
+            # be slow to notice that it is back.
             self._blind = False
-            self._may_rescue_at = now + self._lease_seconds / 3
+            self._may_rescue_at = now + self._lease_seconds
         if now >= self._may_rescue_at and (rescued := self._queue.rescue()):
             log.info("jobs rescued", jobs=rescued)
             self._news.set()

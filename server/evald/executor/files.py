@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from evald.domain.states import FINAL
 from evald.errors import Conflict, NotFound
-from evald.executor.output import LOG_PATH
+from evald.executor.runs import LOG_PATH, Runs
 
 
 class JobReader(Protocol):
@@ -29,7 +29,7 @@ class Archives(Protocol):
 
 
 class JobFiles:
-    """The files of jobs. While a job runs, its log is in a folder of its own under `runs`.
+    """The files of jobs. While a job runs, its log is in a folder of its own.
 
     `zipped` makes a ZIP of the named files of a folder.
     """
@@ -38,7 +38,7 @@ class JobFiles:
         self,
         jobs: JobReader,
         archives: Archives,
-        runs: Path,
+        runs: Runs,
         zipped: Callable[[Path, Sequence[str]], Iterator[bytes]],
     ) -> None:
         self._jobs = jobs
@@ -54,22 +54,24 @@ class JobFiles:
         try:
             return self._archives.zip_stream(job_id)
         except NotFound:
-            if not self._log(job_id).exists():
-                raise
             # Its last server died while it ran, so nobody has published its files.
-            return self._zipped(self._runs / job_id, [LOG_PATH])
+            if (log := self._log(job_id)) is None:
+                raise
+            return log
 
     def logs(self, job_id: str) -> Iterator[bytes]:
         """The logs of a job so far, as a ZIP. Raises NotFound."""
-        self._jobs.status(job_id)
-        if self._log(job_id).exists():
-            return self._zipped(self._runs / job_id, [LOG_PATH])
-        return self._archives.zip_stream(job_id, "logs")
+        if self._jobs.status(job_id)["status"] in FINAL:
+            with suppress(NotFound):
+                return self._archives.zip_stream(job_id, "logs")
+        return self._log(job_id) or self._archives.zip_stream(job_id, "logs")
 
-    def _log(self, job_id: str) -> Path:
-        return self._runs / job_id / LOG_PATH
+    def _log(self, job_id: str) -> Iterator[bytes] | None:
+        """The log of the last attempt, which has not published it."""
+        folder = self._runs.log(job_id)
+        return self._zipped(folder, [LOG_PATH]) if folder else None
 
     def delete(self, job_id: str) -> None:
         """Deletes all files of a job."""
-        shutil.rmtree(self._runs / job_id, ignore_errors=True)
+        self._runs.delete(job_id)
         self._archives.delete(job_id)

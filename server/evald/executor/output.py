@@ -12,11 +12,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from evald.domain.attempts import SampleLog, StoredSample
+from evald.domain.attempts import Fence, SampleLog, StoredSample
+from evald.executor.runs import LOG_PATH, Runs
 from evald.failpoints import failpoint
-
-LOG_PATH = "logs/job.log"
-"""Where a job's log is in its folder."""
 
 LOG_LIMIT = 16 * 2**20
 """Bytes of a job's log; what comes later is left out, which its last line says."""
@@ -29,39 +27,39 @@ class Artifacts(Protocol):
 
     def url(self, job_id: str) -> str: ...
 
-    def writer(self, job_id: str) -> AbstractContextManager[Path]:
-        """A folder to write into; what is there at the end of the block is published."""
+    def writer(self, job_id: str, check: Callable[[], None] = ...) -> AbstractContextManager[Path]:
+        """A folder to write into; what is there at the end of the block is published. `check` is
+        called before that and after; when it raises, what was published before stays."""
 
 
 class Output:
-    """The output of one job. `documents` are written as they are, so secrets must be masked."""
+    """The output of an attempt. `documents` are written as they are, so secrets must be masked."""
 
     def __init__(
         self,
-        job_id: str,
-        folder: Path,
+        fence: Fence,
+        runs: Runs,
         artifacts: Artifacts,
         documents: Mapping[str, Mapping[str, Any]],
         redact: Callable[[str], str],
     ) -> None:
-        self._job_id = job_id
-        self._folder = folder
+        self._job_id = fence.job_id
+        self._attempt = fence.attempt
+        self._runs = runs
         self._artifacts = artifacts
         self._documents = documents
         self._redact = redact
+        self.folder: Path
+        """The attempt's own; there is none before `open`."""
         self._log: FileIO | None = None
         self._published = False
 
     def open(self) -> None:
-        """Makes the running job's own folder, and goes on with the log that is there."""
-        path = self._folder / LOG_PATH
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Takes the attempt's folder, and goes on with the log that is there. Raises LeaseLost."""
+        self.folder = self._runs.take(self._job_id, self._attempt)
+        path = self.folder / LOG_PATH
+        path.parent.mkdir(exist_ok=True)
         self._log = path.open("ab", buffering=0)
-
-    @property
-    def folder(self) -> Path:
-        """The running job's own folder."""
-        return self._folder
 
     def log(self, at: float, level: str, message: str) -> None:
         """Adds a line to the job's log, if that is open. What the disk has no room for is left out.
@@ -80,7 +78,7 @@ class Output:
         count = samples.count(self._job_id)
         if not count:
             return None
-        path = self._folder / "kept.jsonl"
+        path = self.folder / "kept.jsonl"
         with path.open("wb") as file:
             for sample in samples.read(self._job_id):
                 file.write(kept_line(sample))
@@ -95,9 +93,9 @@ class Output:
         error: Mapping[str, Any] | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Writes the job's files and publishes them. `check` is called right before that; when it
-        raises, nothing is published."""
-        with self._artifacts.writer(self._job_id) as folder:
+        """Writes the job's files and publishes them. `check` is called before that and after; when
+        it raises, nothing is published."""
+        with self._artifacts.writer(self._job_id, check) as folder:
             for name, document in {
                 **self._documents,
                 **({"result": result} if result is not None else {}),
@@ -109,18 +107,17 @@ class Output:
                 for part in results_json(samples.read(self._job_id)):
                     file.write(part)
             (folder / LOG_PATH).parent.mkdir(exist_ok=True)
-            shutil.copyfile(self._folder / LOG_PATH, folder / LOG_PATH)
-            check()
+            shutil.copyfile(self.folder / LOG_PATH, folder / LOG_PATH)
             failpoint("publish.before_commit")
         failpoint("publish.after_commit")
         self._published = True
 
     def close(self) -> None:
-        """Closes the log; once the files are published, the running job's own folder goes."""
+        """Closes the log; once the files are published, the attempt's folder goes."""
         if self._log is not None:
             self._log.close()
         if self._published:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._runs.leave(self._job_id, self._attempt)
 
 
 def log_line(at: float, level: str, message: str) -> str:

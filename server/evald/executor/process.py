@@ -13,9 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
+import structlog
+
 from evald.executor import marker
 from evald.executor.environment import scrubbed
 from evald.processes import resident
+
+log = structlog.get_logger()
 
 COMMAND = (sys.executable, "-P", "-m", "evald.executor.child")
 
@@ -43,6 +47,7 @@ class ChildProcess:
         self._lock = Lock()
         self._reading = False
         self._condemned: tuple[str, str] | None = None
+        self._stuck = False
         self.events, theirs = os.pipe()
         lifeline, self._lifeline = os.pipe()
         try:
@@ -80,10 +85,10 @@ class ChildProcess:
 
     @property
     def ended(self) -> bool:
-        """Whether the process has ended. It is not reaped by this: until `end`, its process group
-        cannot become somebody else's."""
+        """Whether the process has ended, or is given up. It is not reaped by this: until `end`, its
+        process group cannot become somebody else's."""
         with self._lock:
-            if self._process.returncode is not None:
+            if self._process.returncode is not None or self._stuck:
                 return True
             if sys.platform != "linux":
                 return self._process.poll() is not None
@@ -140,13 +145,17 @@ class ChildProcess:
 
     def end(self) -> int | None:
         """Kills the group and all else that the child has started, and answers how it ended: exit
-        status, or minus the number of the signal. It is gone when this returns."""
+        status, or minus the number of the signal. It is gone when this returns; None for one that
+        the system does not let go of, which is given up."""
         with self._lock:
-            if self._process.returncode is None:
+            if self._process.returncode is None and not self._stuck:
                 self._signal(signal.SIGKILL)
                 marker.kill(self._marker)
-                with suppress(subprocess.TimeoutExpired):
+                try:
                     self._process.wait(REAP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    self._stuck = True
+                    log.error("a killed process stays; look at its disks and GPUs", pid=self.pid)
                 self._close_pipes()
                 # One that was killed could not do it.
                 shutil.rmtree(self._temporary, ignore_errors=True)
@@ -158,7 +167,8 @@ class ChildProcess:
                 os.killpg(self.pid, number)
 
     def _close_pipes(self) -> None:
-        if self._reading or self._process.returncode is None or self.events < 0:
+        gone = self._process.returncode is not None or self._stuck
+        if self._reading or not gone or self.events < 0:
             return
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, Index
 from sqlmodel import Field
 
-from evald.store.engine import UtcDateTime
+from evald.store.clock import UtcDateTime
 
 SORTS = ("created_at", "updated_at")
 

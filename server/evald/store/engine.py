@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, Select, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import Double, TypeDecorator
 from sqlmodel import Session
 
 from evald.deadline import remaining
 from evald.errors import InvalidArgument, ResourceExhausted, Unavailable, Uncertain
 from evald.failpoints import failpoint
+from evald.store.clock import steady_clock
 
 PROGRAM_LIMIT = "54"
 """The class of PostgreSQL's states for what is too large for it, and always will be."""
 
 MOST_SECONDS = 86_400.0
-"""Of a statement, however long its caller would wait: PostgreSQL takes 24 days at most."""
+"""Of any limit, however long a caller would wait: PostgreSQL takes 24 days at most."""
 
 WAIT_SECONDS = 30.0
 """How long a writer waits for others where no call's deadline says less."""
@@ -44,63 +40,16 @@ VANISHED = {
 in the URL goes before. A system's own limits are up to two hours, in which all threads would
 wait."""
 
+SCHEMA_SECONDS = 60
+"""How long a migration may leave PostgreSQL without its next statement."""
+
+END_SESSIONS = text(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = any(:names)"
+    " and datname = current_database() and usename = current_user and pid <> pg_backend_pid()"
+)
+
 REST_SECONDS = 7.5
 """How long a writer may leave PostgreSQL without its next statement."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time; SQLite, which keeps no zone, holds it naive."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        return value and (
-            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        )
-
-
-class epoch(FunctionElement[float]):
-    """Seconds since 1970 by the clock that judges leases and waits: on PostgreSQL the database's
-    own, which all servers share; on SQLite, which has one server, that server's steady clock."""
-
-    type = Double()
-    inherit_cache = True
-
-
-class wall(FunctionElement[float]):
-    """Seconds since 1970 by the database's wall clock, for what users read."""
-
-    type = Double()
-    inherit_cache = True
-
-
-@compiles(epoch, "sqlite")
-def _epoch_sqlite(element: epoch, compiler: Any, **kw: Any) -> str:
-    return "(select steady_epoch())"  # a query of its own is asked once, not for each row
-
-
-@compiles(wall, "sqlite")
-def _wall_sqlite(element: wall, compiler: Any, **kw: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
-
-
-@compiles(epoch, "postgresql")
-@compiles(wall, "postgresql")
-def _now_postgresql(element: epoch | wall, compiler: Any, **kw: Any) -> str:
-    return "extract(epoch from clock_timestamp())::double precision"
-
-
-def steady_clock() -> Callable[[], float]:
-    """A clock of seconds since 1970 that is right now, and then goes on at an even pace whatever
-    becomes of the machine's wall clock."""
-    start = time.time() - time.monotonic()
-    return lambda: start + time.monotonic()
 
 
 class Database:
@@ -115,8 +64,14 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 32, rest_seconds: float = REST_SECONDS
+        self,
+        url: str,
+        *,
+        pool_size: int = 32,
+        rest_seconds: float = REST_SECONDS,
+        name: str = "evald",
     ) -> None:
+        """`name` is what PostgreSQL knows the connections by."""
         try:
             parsed = make_url(url)
             backend = parsed.get_backend_name()
@@ -146,8 +101,8 @@ class Database:
         else:
             options["pool_pre_ping"] = True
             if parsed.get_driver_name().startswith("psycopg"):
-                missing = {k: v for k, v in VANISHED.items() if k not in parsed.query}
-                options["connect_args"] = missing
+                own = {**VANISHED, "application_name": _known_as(name)}
+                options["connect_args"] = {k: v for k, v in own.items() if k not in parsed.query}
         self.engine: Engine = create_engine(parsed, **options)
         if self.is_sqlite:
             clock = steady_clock()
@@ -185,16 +140,10 @@ class Database:
 
     def _limit(self, session: Session) -> None:
         """Says how long PostgreSQL works at a statement of this transaction, and waits for one."""
-        limits = {
-            "statement_timeout": min(remaining(WAIT_SECONDS), MOST_SECONDS),
-            "idle_in_transaction_session_timeout": self._rest_seconds,
-        }
         session.execute(
-            select(
-                *(
-                    func.set_config(name, str(max(1, int(seconds * 1000))), True)
-                    for name, seconds in limits.items()
-                )
+            _set_locally(
+                statement_timeout=remaining(WAIT_SECONDS),
+                idle_in_transaction_session_timeout=self._rest_seconds,
             )
         )
 
@@ -204,10 +153,20 @@ class Database:
         if not self.is_sqlite:
             session.execute(select(func.pg_advisory_xact_lock(kind, func.hashtext(name))))
 
+    def end_sessions(self, names: Collection[str]) -> None:
+        """Ends the connections of these names to PostgreSQL, and with them what they have locked:
+        while one reads a large row or is sent one, no time limit of PostgreSQL's ends it."""
+        if self.is_sqlite or not names:
+            return
+        with self.read() as session:
+            session.execute(END_SESSIONS, {"names": [_known_as(name) for name in names]})
+
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection for a change of the schema, committed at the end of the block."""
         with _told(), self._writing.begin() as connection:
+            if not self.is_sqlite:  # all other servers wait, should this one stop
+                connection.execute(_set_locally(idle_in_transaction_session_timeout=SCHEMA_SECONDS))
             yield connection
 
     @contextmanager
@@ -226,6 +185,21 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _known_as(name: str) -> str:
+    """A name as PostgreSQL keeps it; its end tells servers apart."""
+    return name[-63:]
+
+
+def _set_locally(**seconds: float) -> Select[Any]:
+    """Sets times of PostgreSQL's for the transaction."""
+    return select(
+        *(
+            func.set_config(name, str(max(1, int(min(value, MOST_SECONDS) * 1000))), True)
+            for name, value in seconds.items()
+        )
+    )
 
 
 def write_json(value: Any) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, delete, insert
 from sqlmodel import Session, SQLModel
 
-from evald.store.engine import UtcDateTime, write_json
+from evald.store.clock import UtcDateTime
+from evald.store.engine import write_json
 from evald.store.tables import ConfigRow, Entity, JobRow, NamedEntity, TargetRow
 
 FIELDS = ("namespace", "name", "project", "type")

@@ -12,7 +12,8 @@ from sqlmodel import Session, col
 from evald.domain.devices import Device, Need
 from evald.domain.fleet import Queued, Running, Server, Snapshot
 from evald.domain.states import HELD, WAITING
-from evald.store.engine import Database, epoch, wall
+from evald.store.clock import epoch, wall
+from evald.store.engine import Database
 from evald.store.queue import IN_TURN
 from evald.store.tables import JobRow, ServerRow
 

@@ -128,13 +128,13 @@ class JobStore:
     def cancel(self, job_id: str) -> Document:
         """Ends a waiting job, asks for the end of a running one, and leaves an ended one alone."""
         with self._database.write() as session:
-            row = find(session, job_id, lock=True)
+            row = find(session, job_id, slim=True, lock=True)
             match JobStatus(row.status):
                 case JobStatus.CREATED | JobStatus.PENDING:
                     enter(session, row, JobStatus.CANCELLED)
                 case JobStatus.RUNNING:
                     enter(session, row, JobStatus.CANCELLING)
-            return row.document()
+        return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
         """Deletes a job that has ended, with its result, samples and events. Raises Conflict."""

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from evald.store.engine import UtcDateTime
+from evald.store.clock import UtcDateTime
 
 LISTED_ROWS = 20
 LISTED_BYTES = 2**16

@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from evald.domain.documents import Document, write_time
 from evald.domain.listing import ListQuery, Page, Place
 from evald.errors import InvalidArgument
-from evald.store.engine import UtcDateTime
+from evald.store.clock import UtcDateTime
 from evald.store.members import headed
 from evald.store.plans import Plan, plan
 from evald.store.tables import ConfigRow, Entity, JobRow, ResultRow, TargetRow

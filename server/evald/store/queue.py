@@ -18,9 +18,10 @@ from evald.domain.attempts import Claim, Fence, Waiting
 from evald.domain.devices import Need
 from evald.domain.states import FINAL, HELD, LAUNCH_FAILED, WAITING, JobStatus
 from evald.errors import LeaseLost
-from evald.store.engine import Database, epoch
+from evald.store.clock import epoch
+from evald.store.engine import Database
 from evald.store.jobs import SLIM, enter
-from evald.store.tables import JobRow, ResultRow
+from evald.store.tables import JobRow, ResultRow, ServerRow
 
 SLOT_LOCK = 5170134
 """Of the locks of PostgreSQL, the class of those on a namespace's slots."""
@@ -99,10 +100,18 @@ class Queue:
     ) -> Claim | None:
         """Takes a waiting job, or answers None when somebody else was faster, or has taken the last
         of its namespace's slots."""
+        with self._database.read() as session:
+            # What may be megabytes is read before the job is locked, and never changes.
+            given = session.execute(
+                select(JobRow.target, JobRow.config).where(JobRow.id == job_id)
+            ).first()
+        if given is None:
+            return None
         with self._database.write("claim") as session:
             row = session.scalars(
                 select(JobRow)
                 .where(JobRow.id == job_id, col(JobRow.status).in_(WAITING))
+                .options(*SLIM)
                 .with_for_update(skip_locked=True)
             ).first()
             if row is None or not self._has_slot(session, row.namespace):
@@ -113,7 +122,7 @@ class Queue:
             row.devices = list(devices)
             row.progress = row.progress or 0.0
             row.samples_processed = row.samples_processed or 0
-            row.task_status = dict.fromkeys(row.config.get("tasks") or {}, "pending")
+            row.task_status = dict.fromkeys(given.config.get("tasks") or {}, "pending")
             row.output_files_url = files_url
             enter(session, row, JobStatus.RUNNING)
             if row.result_id is None:
@@ -127,8 +136,8 @@ class Queue:
                 session.add(result)
             return Claim(
                 Fence(row.id, row.attempt, worker),
-                row.target,
-                row.config,
+                given.target,
+                given.config,
                 row.max_runtime,
             )
 
@@ -237,6 +246,7 @@ class Queue:
         Then also no job waits longer than an attempt ever makes one wait, as it could if the clock
         was ahead in this server's former life. Answers the ids of the jobs that were taken.
         """
+        self._database.end_sessions(self._dead())
         lost = EXPIRED if worker is None else or_(EXPIRED, col(JobRow.worker) == worker)
         error = {"kind": "lost", "message": "the attempt's process or server died while it ran"}
         with self._database.write("rescue") as session:
@@ -256,6 +266,13 @@ class Queue:
                 waits = (col(JobRow.status).in_(WAITING), col(JobRow.not_before) > latest)
                 session.execute(update(JobRow).where(*waits).values(not_before=latest))
             return [row.id for row in rows]
+
+    def _dead(self) -> set[str]:
+        """Workers whose leases have run out and that are not heard of."""
+        alive = select(ServerRow.id).where(col(ServerRow.seen_until) >= epoch())
+        expired = (col(JobRow.status).in_(HELD), EXPIRED, col(JobRow.worker).not_in(alive))
+        with self._database.read() as session:
+            return set(filter(None, session.scalars(select(JobRow.worker).where(*expired))))
 
     def _put_back(
         self,

@@ -27,11 +27,13 @@ SHORTEST_REST = 0.5
 class Store:
     """Opens the database of the settings, migrated to the newest schema."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, name: str = "evald") -> None:
+        """`name` is that of the server, by which others end its connections when it is dead."""
         self.database = Database(
             settings.database,
             pool_size=settings.rpc_threads + settings.slots + settings.live_slots + 8,
             rest_seconds=max(SHORTEST_REST, REST_SHARE * settings.lease_seconds),
+            name=name,
         )
         migrate(self.database)
         self.targets = EntityStore(self.database, TargetRow, "target")

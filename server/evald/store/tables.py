@@ -11,8 +11,8 @@ from sqlmodel import Field, SQLModel
 from evald.domain import ids
 from evald.domain.documents import Document, write_time
 from evald.domain.states import JobStatus
+from evald.store.clock import UtcDateTime
 from evald.store.columns import SORTS, json_column, list_indexes, time_column
-from evald.store.engine import UtcDateTime
 
 
 class Entity(SQLModel):

@@ -10,7 +10,7 @@ from alembic import op
 
 from evald.errors import Unavailable
 from evald.store import facts
-from evald.store.engine import UtcDateTime
+from evald.store.clock import UtcDateTime
 
 revision = "0006"
 down_revision = "0005"

@@ -1,0 +1,63 @@
+"""The folders that attempts run in."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from evald.errors import LeaseLost
+
+LOG_PATH = "logs/job.log"
+"""Where a job's log is in its folder."""
+
+
+class Runs:
+    """A folder for each attempt, `<job id>/<attempt>` below `root`, which servers may share.
+
+    An attempt renames the folder of the one before, to go on with what is there. A server that was
+    stopped meanwhile, and goes on with its own attempt, finds nothing that it could spoil.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def take(self, job_id: str, attempt: int) -> Path:
+        """The folder of an attempt that begins. Raises LeaseLost when a later one has begun."""
+        folder = self._root / job_id
+        folder.mkdir(parents=True, exist_ok=True)
+        own = folder / str(attempt)
+        for number in reversed(_attempts(folder)):
+            if number > attempt:
+                raise LeaseLost(f"attempt {number} of job {job_id} has begun")
+            if number < attempt and not own.exists():
+                (folder / str(number)).rename(own)
+            elif number < attempt:
+                shutil.rmtree(folder / str(number), ignore_errors=True)
+        own.mkdir(exist_ok=True)
+        return own
+
+    def leave(self, job_id: str, attempt: int) -> None:
+        """Deletes the folder of an attempt, unless another attempt has it by now."""
+        shutil.rmtree(self._root / job_id / str(attempt), ignore_errors=True)
+        with suppress(OSError):  # another attempt's is there, or none
+            (self._root / job_id).rmdir()
+
+    def log(self, job_id: str) -> Path | None:
+        """The folder with the log of a job's last attempt; None when there is none."""
+        folder = self._root / job_id
+        for attempt in reversed(_attempts(folder)):
+            if (folder / str(attempt) / LOG_PATH).exists():
+                return folder / str(attempt)
+        return None
+
+    def delete(self, job_id: str) -> None:
+        """Deletes what all attempts of a job have left."""
+        shutil.rmtree(self._root / job_id, ignore_errors=True)
+
+
+def _attempts(folder: Path) -> list[int]:
+    """Those that have a folder there, in order."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
