@@ -55,6 +55,19 @@ def test_who_is_the_last_to_use_a_collection_may_drop_it(leftovers: Leftovers) -
     assert leftovers.idle() == {}
 
 
+def test_a_note_that_stays_locked_is_not_waited_for(
+    leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a server that was stopped while it looked."""
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.1)
+    note(leftovers, "evald_a_0")
+    with (leftovers._folder / "evald_a_0").open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(OSError), leftovers.using("evald_a_0", "a"):
+            pass
+    note(leftovers, "evald_a_0")
+
+
 def test_a_note_is_written_anew_when_it_was_forgotten_meanwhile(leftovers: Leftovers) -> None:
     begun, end = threading.Event(), threading.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,30 @@ def test_a_lost_worker_is_the_loss_of_its_attempt(
     assert caught.value.kind == "lost"
     until(lambda: not Path(f"/proc/{run.pid}").exists())
     assert isinstance(list(backend.start(make_spec("tell")).events())[-1], Done)
+
+
+class Mute:
+    """A driver that has stopped."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = socket.socketpair()
+
+    def open(self) -> socket.socket:
+        return self.ours
+
+    def close(self) -> None:
+        self.theirs.close()
+
+
+def test_a_run_ends_whose_driver_says_nothing(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "END_SECONDS", 0.1)
+    backend = RayBackend(Settings(), Mute())
+    run = backend.start(make_spec("tell"))
+    run.stop(0.1)
+    assert death(run).kind == "stopped"
+    backend.close()
 
 
 @on_ray

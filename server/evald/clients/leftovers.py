@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from threading import Lock, Timer
 from typing import TextIO
 
 COMMAND = (sys.executable, "-P", "-m", "evald.clients.milvus")
+
+LOCK_SECONDS = 5.0
+"""How long somebody may look at a note."""
 
 SILENT_SECONDS = 60.0
 """How long what drops collections may take to tell of the next one."""
@@ -83,17 +87,31 @@ class Leftovers:
 
 
 def _shared(path: Path) -> TextIO:
-    """The file at `path`, locked together with others. Raises OSError."""
+    """The file at `path`, locked together with others. Raises OSError, also when somebody keeps it
+    locked, as a server does that was stopped while it looked."""
+    until = time.monotonic() + LOCK_SECONDS
     while True:
         file = path.open("a+")
         try:
-            fcntl.flock(file, fcntl.LOCK_SH)
+            lock(file, until)
             if os.fstat(file.fileno()).st_nlink:  # else it was removed while this waited
                 return file
         except BaseException:
             file.close()
             raise
         file.close()
+
+
+def lock(file: TextIO, until: float) -> None:
+    """Locks a file together with others. Raises OSError when it still cannot at `until`, by the
+    monotonic clock."""
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 class Dropper:

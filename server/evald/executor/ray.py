@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import selectors
 import socket
 import time
@@ -25,7 +26,7 @@ from evald.settings import Settings
 log = structlog.get_logger()
 
 END_SECONDS = 30
-"""How long is waited for the end of an attempt that nobody listens to any more."""
+"""How long is waited for the end of an attempt that was told to end, after its grace time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class RayRun:
         self._heard = False
         self._stopped = False
         self._over = False
+        self._given_up_at = math.inf
         self._lock = Lock()
         self._send()
 
@@ -149,6 +151,7 @@ class RayRun:
             if self._over or self._stopped:
                 return
             self._stopped = True
+            self._given_up_at = time.monotonic() + grace + END_SECONDS
             self._unsent = memoryview(bytes(self._unsent) + f"{grace}\n".encode())
         self._send()
 
@@ -178,14 +181,12 @@ class RayRun:
         self._backend.forget(self)
 
     def _read(self) -> Generator[bytes, None, None]:
-        """Lines until the attempt has no more to say. What is unsent is sent meanwhile."""
+        """Lines until the attempt has no more to say, or is given up. What is unsent is sent
+        meanwhile."""
         lines = Lines()
-        ends = None
         with selectors.DefaultSelector() as ready:
             ready.register(self._link, selectors.EVENT_READ)
-            while ends is None or time.monotonic() < ends:
-                if self._over and ends is None:
-                    ends = time.monotonic() + END_SECONDS
+            while time.monotonic() < self._given_up_at:
                 more = selectors.EVENT_WRITE if self._send() else 0
                 ready.modify(self._link, selectors.EVENT_READ | more)
                 if not ready.select(LOOK_SECONDS):
