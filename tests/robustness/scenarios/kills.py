@@ -37,9 +37,15 @@ LONG = ("release", "renew")
 SLOTS = 4
 """Jobs that a server runs at once unless told otherwise."""
 
-WRITES = ("record.before_commit:40", "renew.before_commit:8")
-"""Places where a server stops that has locked one job, or all of its jobs; and how often it gets
-there before."""
+WRITES = (
+    "record.before_commit:40",
+    "renew.before_commit:8",
+    "claim.after_commit:3",
+    "publish.after_commit:1",
+    "finish.before_commit:1",
+)
+"""Places where a server stops that has locked a job, or all of its jobs, or goes on with files that
+another has by then; and the how manieth time it gets there."""
 
 MANY = "100000"
 """Attempts allowed where servers die so often that one job may lose many."""
@@ -238,6 +244,8 @@ def writers(run: Run) -> None:
         found += taken
     note_rescues(run, "the jobs of a server that stops in a write are rescued", late, LEASE)
     note_refused(run, first, found, held)
+    left = len(list((first.data_dir / "runs").iterdir()))
+    run.figure("no attempt leaves a folder", "0", str(left), not left)
 
 
 def pair(run: Run, jobs: int, **of_first: str) -> tuple[Service, Service]:
