@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import threading
@@ -63,23 +64,22 @@ def test_publishing_again_replaces_and_failing_changes_nothing(artifacts: Artifa
     assert [p.name for p in artifacts._folder(JOB).parent.iterdir()] == [JOB]
 
 
-@pytest.mark.parametrize("before", [{}, {"b_txt": "2"}])
-def test_what_another_server_published_comes_back(
-    artifacts: ArtifactStore, before: dict[str, str]
-) -> None:
-    """This one was stopped after it had found that the job is its own."""
-    checks = iter([None, LeaseLost("overtaken")])
+@pytest.mark.parametrize("at", [1, 2, None])
+def test_what_another_server_published_stays(artifacts: ArtifactStore, at: int | None) -> None:
+    """This one was stopped after it had found that the job is its own, or when it had published."""
+    calls = itertools.count(1)
 
     def check() -> None:
-        if found := next(checks):
-            raise found
-        if before:
-            write(artifacts, **before)
+        call = next(calls)
+        if call == at:
+            write(artifacts, b_txt="2")
+        if call == 2:
+            raise LeaseLost("overtaken")
 
     with pytest.raises(LeaseLost), artifacts.writer(JOB, check) as folder:
         (folder / "a.txt").write_text("1")
-    assert artifacts.files(JOB) == (["b.txt"] if before else [])
-    assert len(list(artifacts._folder(JOB).parent.iterdir())) == len(before)
+    assert artifacts.files(JOB) == (["b.txt"] if at else [])
+    assert len(list(artifacts._folder(JOB).parent.iterdir())) == (1 if at else 0)
 
 
 def test_delete(artifacts: ArtifactStore) -> None:

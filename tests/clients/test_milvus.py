@@ -86,6 +86,23 @@ def test_an_index_that_is_in_use_still_is_made_anew(tmp_path: Path) -> None:
     assert other.returncode == 0
 
 
+def test_an_index_that_was_made_anew_is_kept(tmp_path: Path) -> None:
+    """The next attempt goes on with it, also if the first one is still in use, or broken."""
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, timeout=60)
+    for path in (tmp_path / milvus.FILE).rglob("*.json"):
+        path.write_text("broken")
+
+    async def main() -> list[int]:
+        counts = []
+        for _ in range(2):
+            async with MilvusIndexes(None, tmp_path, "eval-A", say=lambda *_: None).open("0") as i:
+                counts.append(await i.count())
+                await i.add(passages(0, 1), vectors(0, 1))
+        return counts
+
+    assert asyncio.run(main()) == [0, 1]
+
+
 def test_an_exact_search_finds_the_same(tmp_path: Path) -> None:
     async def main() -> None:
         exact = ExactIndex()

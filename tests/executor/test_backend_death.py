@@ -123,9 +123,10 @@ def test_a_run_ends_whose_process_the_system_does_not_let_go(
         attempt.stop(0.1)
         with pytest.raises(ChildDied, match="told to end"):
             list(said)
-    assert alive(attempt.pid)
-    os.killpg(attempt.pid, signal.SIGKILL)
-    attempt._child._process.wait()
+    given_up = attempt._child._process
+    assert given_up.returncode is None
+    given_up.kill()
+    given_up.wait()
 
 
 def test_a_flow_that_blocks_its_loop_ends_before_a_long_grace(

@@ -37,6 +37,26 @@ def test_the_folder_of_a_later_attempt_is_not_taken_or_deleted(tmp_path: Path) -
     assert later.exists()
 
 
+def test_a_folder_that_is_being_deleted_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(tmp_path)
+    (runs.take("j", 1) / "index").write_text("first")
+    taken = []
+    rename = Path.rename
+
+    def renamed(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        rename(path, target)
+        taken.append(runs.take("j", 2))
+        return target
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    runs.leave("j", 1)
+    assert [list(folder.iterdir()) for folder in taken] == [[]]
+    assert [path.name for path in (tmp_path / "j").iterdir()] == ["2"]
+
+
 def test_the_log_is_that_of_the_last_attempt(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     assert runs.log("j") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -40,8 +40,8 @@ class ArtifactStore:
         """A folder to write into. At the end of the block its files are the job's files, all at
         once and in place of earlier ones; when the block raises, nothing has changed.
 
-        Nor has it when `check` raises, which is called right before that, and after: this server
-        may be stopped in between, for so long that another one has published files.
+        Nor has it when `check` raises, which is called right before that, and right after, since
+        this server may be stopped in between, for so long that the job is another's.
         """
         folder = self._folder(job_id)
         with staged(folder.parent) as staging:
@@ -49,15 +49,14 @@ class ArtifactStore:
             fresh.mkdir()
             yield fresh
             check()
-            if folder.exists():
+            own = fresh.stat().st_ino
+            with suppress(FileNotFoundError):
                 folder.replace(staging / "old")
             fresh.replace(folder)
             try:
                 check()
             except BaseException:
-                folder.replace(fresh)
-                if (staging / "old").exists():
-                    (staging / "old").replace(folder)
+                _take_back(folder, own, staging)
                 raise
         self._upload(job_id)
 
@@ -108,3 +107,12 @@ class ArtifactStore:
 
     def _folder(self, job_id: str) -> Path:
         return folder_of(self._settings.data_dir, f"{NAMESPACE}/{job_id}")
+
+
+def _take_back(folder: Path, own: int, staging: Path) -> None:
+    """Undoes a publication, unless another one has followed it: then `folder` is not the one with
+    the inode `own`."""
+    with suppress(OSError):
+        folder.replace(staging / "new")
+        before = "old" if (staging / "new").stat().st_ino == own else "new"
+        (staging / before).replace(folder)

@@ -112,12 +112,19 @@ class MilvusIndexes:
 
     async def _begun(self, collection: str, temporary: Path) -> tuple[Path, MilvusIndex]:
         """The collection in the job's folder, and that. What an attempt before this one has left
-        there may be broken, or in use still if its server was stopped: then it begins anew."""
-        if self._folder is not None:
+        there may be broken, or in use still if its server was stopped: then another begins."""
+        own = (self._folder, self._folder / "anew") if self._folder is not None else ()
+        for folder in own:
+            folder.mkdir(exist_ok=True)
+            path = str(folder / FILE)
             try:
-                return self._folder, await _connected(str(self._folder / FILE), collection)
+                index = await _connected(path, collection)
+                await index.count()
             except EvaluationError as e:
                 self._say("warning", f"the index is made anew, not kept: {e.message}")
+                await asyncio.to_thread(_release, path)
+            else:
+                return folder, index
         return temporary, await _connected(str(temporary / FILE), collection)
 
 

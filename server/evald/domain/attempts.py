@@ -6,7 +6,7 @@ LeaseLost and changes nothing, so an attempt that was overtaken can do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -116,6 +116,9 @@ class JobQueue(Protocol):
 
     def release(self, fence: Fence, *, counted: bool, error: Mapping[str, Any]) -> JobStatus:
         """Gives a job back to the queue after an attempt that did not end it. Raises LeaseLost."""
+
+    def over(self, job_ids: Iterable[str]) -> set[str]:
+        """Those of some jobs that have ended, or are not there."""
 
     def has_expired(self) -> bool:
         """Whether the lease of a job has run out."""

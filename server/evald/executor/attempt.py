@@ -132,6 +132,14 @@ class Attempt:
                 self._break(e)
             finally:
                 self._output.close()
+                self._clear_up()
+
+    def _clear_up(self) -> None:
+        """Deletes the attempt's folder if nobody needs it any more: the job's files are published,
+        and it has ended, which may not be known here."""
+        with suppress(Unavailable):
+            if self._output.published and self._queue.over([self.job_id]):
+                self._output.leave()
 
     def _break(self, cause: Exception) -> None:
         """Gives the job back after a fault of ours. It is none when another attempt has the job,

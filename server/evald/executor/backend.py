@@ -93,4 +93,5 @@ class Backend(Protocol):
     def start(self, spec: JobSpec) -> Run: ...
 
     def close(self) -> None:
-        """Ends every child, idle ones too. No process is left when it returns."""
+        """Ends every child, idle ones too. No process is left when it returns,
+        but for one that the system does not let go of."""

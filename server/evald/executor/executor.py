@@ -17,6 +17,7 @@ from evald.domain.states import JobStatus
 from evald.errors import EvaldError, EvaluationError
 from evald.executor.attempt import BROKEN, Attempt
 from evald.executor.gpus import Gpus, Lease
+from evald.executor.sight import Sight
 from evald.executor.turns import Turns
 
 log = structlog.get_logger()
@@ -61,8 +62,7 @@ class Executor:
         self._turns = Turns(gpus, cap=server.namespace_slots)
         self._lease_seconds = lease_seconds
         self._attempts: set[Attempt] = set()
-        self._blind = False
-        self._may_rescue_at = 0.0
+        self._sight = Sight(lease_seconds)
         self._lock = Lock()
         self._news = Event()
         self._closing = Event()
@@ -173,7 +173,7 @@ class Executor:
 
     def _end_overtaken(self, waiting: Set[str]) -> set[str]:
         """Ends the attempts here of jobs that wait, since another server overtook them; answers
-        those jobs. Each works in the folder that the next attempt is given."""
+        those jobs. The next attempt of each is given its folder."""
         overtaken = [attempt for attempt in self._running() if attempt.job_id in waiting]
         for attempt in overtaken:
             attempt.stop("lost")
@@ -229,12 +229,9 @@ class Executor:
     def _keep_forever(self) -> None:
         # A third of a lease must not become a half because it is waited for in larger steps.
         interval = min(POLL_SECONDS, self._lease_seconds / 6)
-        renewed = looked = time.monotonic()
+        renewed = time.monotonic()
         while not self._done.wait(interval):
             now = time.monotonic()
-            # Who slept that long, or waited for the database, cannot tell whether others did, too.
-            self._blind = self._blind or now - looked > self._lease_seconds
-            looked = now
             attempts = self._running()
             for attempt in attempts:
                 if now > attempt.deadline:
@@ -242,18 +239,15 @@ class Executor:
             try:
                 if attempts:
                     self._heed()
-                if now - renewed >= self._lease_seconds / 3 or self._sees_expired(now):
+                expired = self._queue.has_expired()
+                self._sight.saw()
+                if now - renewed >= self._lease_seconds / 3 or (expired and self._sight.clear):
                     self._keep(attempts)
                     renewed = now
             except EvaldError as e:
-                self._blind = True
                 log.warning("leases not renewed", cause=e.message)
             except Exception as e:
                 log.error("keeping failed", exc_info=e)
-
-    def _sees_expired(self, now: float) -> bool:
-        """Whether there are jobs to rescue."""
-        return not self._blind and now >= self._may_rescue_at and self._queue.has_expired()
 
     def _heed(self) -> None:
         """Ends attempts whose jobs were cancelled, which may have happened on another server."""
@@ -261,19 +255,16 @@ class Executor:
             self.cancel(job_id)
 
     def _keep(self, attempts: list[Attempt]) -> None:
-        """Renews before it rescues: if the whole machine slept, this server's own have expired."""
+        """Renews before it rescues: if this server slept, its own leases have expired."""
         fences = [attempt.fence for attempt in attempts]
         held = self._queue.renew(fences, lease_seconds=self._lease_seconds)
         for attempt in attempts:
             if attempt.job_id not in held:
                 attempt.stop("lost")
+        self._sight.saw()
         self._fleet.renew(self._server, seconds=self._lease_seconds)
-        now = time.monotonic()
-        if self._blind:
-            # The database was away, for other servers too: they get their turn to renew, and may
-            # be slow to notice that it is back.
-            self._blind = False
-            self._may_rescue_at = now + self._lease_seconds
-        if now >= self._may_rescue_at and (rescued := self._queue.rescue()):
+        self._sight.saw()
+        if self._sight.clear and (rescued := self._queue.rescue()):
             log.info("jobs rescued", jobs=rescued)
             self._news.set()
+            self._sight.saw()

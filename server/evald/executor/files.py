@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,9 +60,7 @@ class JobFiles:
 
     def logs(self, job_id: str) -> Iterator[bytes]:
         """The logs of a job so far, as a ZIP. Raises NotFound."""
-        if self._jobs.status(job_id)["status"] in FINAL:
-            with suppress(NotFound):
-                return self._archives.zip_stream(job_id, "logs")
+        self._jobs.status(job_id)
         return self._log(job_id) or self._archives.zip_stream(job_id, "logs")
 
     def _log(self, job_id: str) -> Iterator[bytes] | None:

@@ -51,8 +51,8 @@ class Output:
         self._redact = redact
         self.folder: Path
         """The attempt's own; there is none before `open`."""
+        self.published = False
         self._log: FileIO | None = None
-        self._published = False
 
     def open(self) -> None:
         """Takes the attempt's folder, and goes on with the log that is there. Raises LeaseLost."""
@@ -94,7 +94,7 @@ class Output:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Writes the job's files and publishes them. `check` is called before that and after; when
-        it raises, nothing is published."""
+        it raises, what was published before stays, or comes back."""
         with self._artifacts.writer(self._job_id, check) as folder:
             for name, document in {
                 **self._documents,
@@ -110,14 +110,16 @@ class Output:
             shutil.copyfile(self.folder / LOG_PATH, folder / LOG_PATH)
             failpoint("publish.before_commit")
         failpoint("publish.after_commit")
-        self._published = True
+        self.published = True
+
+    def leave(self) -> None:
+        """Deletes the attempt's folder, which nobody needs once the job has ended."""
+        self._runs.leave(self._job_id, self._attempt)
 
     def close(self) -> None:
-        """Closes the log; once the files are published, the attempt's folder goes."""
+        """Closes the log."""
         if self._log is not None:
             self._log.close()
-        if self._published:
-            self._runs.leave(self._job_id, self._attempt)
 
 
 def log_line(at: float, level: str, message: str) -> str:

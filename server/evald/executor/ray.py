@@ -186,10 +186,12 @@ class RayRun:
         lines = Lines()
         with selectors.DefaultSelector() as ready:
             ready.register(self._link, selectors.EVENT_READ)
-            while time.monotonic() < self._given_up_at:
+            while True:
                 more = selectors.EVENT_WRITE if self._send() else 0
                 ready.modify(self._link, selectors.EVENT_READ | more)
                 if not ready.select(LOOK_SECONDS):
+                    if time.monotonic() > self._given_up_at:
+                        return
                     continue
                 try:
                     data = self._link.recv(READ_BYTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from evald.errors import LeaseLost
 
@@ -25,23 +26,30 @@ class Runs:
     def take(self, job_id: str, attempt: int) -> Path:
         """The folder of an attempt that begins. Raises LeaseLost when a later one has begun."""
         folder = self._root / job_id
-        folder.mkdir(parents=True, exist_ok=True)
         own = folder / str(attempt)
-        for number in reversed(_attempts(folder)):
-            if number > attempt:
-                raise LeaseLost(f"attempt {number} of job {job_id} has begun")
-            if number < attempt and not own.exists():
-                (folder / str(number)).rename(own)
-            elif number < attempt:
-                shutil.rmtree(folder / str(number), ignore_errors=True)
-        own.mkdir(exist_ok=True)
-        return own
+        while True:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                for number in reversed(_attempts(folder)):
+                    if number > attempt:
+                        raise LeaseLost(f"attempt {number} of job {job_id} has begun")
+                    if number < attempt and not own.exists():
+                        (folder / str(number)).rename(own)
+                    elif number < attempt:
+                        shutil.rmtree(folder / str(number), ignore_errors=True)
+                own.mkdir(exist_ok=True)
+            except FileNotFoundError:
+                continue  # an attempt that was overtaken has left just now
+            return own
 
     def leave(self, job_id: str, attempt: int) -> None:
         """Deletes the folder of an attempt, unless another attempt has it by now."""
-        shutil.rmtree(self._root / job_id / str(attempt), ignore_errors=True)
+        folder = self._root / job_id
+        with suppress(OSError), TemporaryDirectory(prefix="left-", dir=folder) as left:
+            # While it is deleted nobody may take it.
+            (folder / str(attempt)).rename(Path(left, "run"))
         with suppress(OSError):  # another attempt's is there, or none
-            (self._root / job_id).rmdir()
+            folder.rmdir()
 
     def log(self, job_id: str) -> Path | None:
         """The folder with the log of a job's last attempt; None when there is none."""
@@ -58,6 +66,7 @@ class Runs:
 
 def _attempts(folder: Path) -> list[int]:
     """Those that have a folder there, in order."""
-    if not folder.is_dir():
+    try:
+        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    except FileNotFoundError:
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())

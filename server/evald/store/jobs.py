@@ -134,7 +134,8 @@ class JobStore:
                     enter(session, row, JobStatus.CANCELLED)
                 case JobStatus.RUNNING:
                     enter(session, row, JobStatus.CANCELLING)
-        return self.get(job_id)
+        with self._database.read() as session:  # what may be megabytes, when it is not locked
+            return find(session, job_id).document()
 
     def delete(self, job_id: str) -> None:
         """Deletes a job that has ended, with its result, samples and events. Raises Conflict."""

@@ -247,7 +247,7 @@ class Queue:
         was ahead in this server's former life. Answers the ids of the jobs that were taken.
         """
         self._database.end_sessions(self._dead())
-        lost = EXPIRED if worker is None else or_(EXPIRED, col(JobRow.worker) == worker)
+        lost = EXPIRED if worker is None else col(JobRow.worker) == worker
         error = {"kind": "lost", "message": "the attempt's process or server died while it ran"}
         with self._database.write("rescue") as session:
             rows = session.scalars(

@@ -61,12 +61,12 @@ class SampleStore:
 
     def record(self, fence: Fence, batch: Sequence[StoredSample], standing: Standing) -> None:
         """Stores samples and how far the attempt is, at once. A sample that is there already stays
-        as it is. Progress never falls. Raises LeaseLost."""
+        as it is. Progress never falls, nor do the samples that are done. Raises LeaseLost."""
         with self._database.write("record") as session:
             row = held(session, fence)
             if standing.progress is not None:
                 row.progress = max(row.progress or 0.0, standing.progress)
-            row.samples_processed = standing.processed
+            row.samples_processed = max(row.samples_processed or 0, standing.processed)
             row.task_status = dict(standing.task_status)
             row.updated_at = now()
             row.revision += 1
