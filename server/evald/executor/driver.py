@@ -74,6 +74,8 @@ class Driver:
         self.marker = ""
         """What the environment of all processes of a Ray that was started here has."""
         self._start()
+        # Ray's agents outlive a Ray that was killed while it started; its driver has had its time.
+        marker.kill_orphans()
 
     def open(self) -> socket.socket:
         """A socket whose other end carries one attempt. Waits for a Ray that is away for a while.
