@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -276,9 +277,17 @@ def main(control: int) -> None:
         if "error" not in answer:
             with suppress(OSError):
                 serve(link)
-    end = Timer(END_SECONDS, os._exit, args=(1,))
+    end = Timer(END_SECONDS, end_group)
     end.daemon = True
     end.start()
     ray.shutdown()
     shutil.rmtree(asked["folder"], ignore_errors=True)
-    os._exit(0)
+    end_group()
+
+
+def end_group() -> None:
+    """Ends this process, and what its Ray has left: agents that had just started when their node
+    ended wait for it for another minute, and their titles are written over what marks them."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)

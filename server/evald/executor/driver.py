@@ -74,7 +74,7 @@ class Driver:
         self.marker = ""
         """What the environment of all processes of a Ray that was started here has."""
         self._start()
-        # Ray's agents outlive a Ray that was killed while it started; its driver has had its time.
+        # What is left of a server that was killed, and its driver with it: that had its time now.
         marker.kill_orphans()
 
     def open(self) -> socket.socket:
