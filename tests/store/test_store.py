@@ -27,6 +27,7 @@ from evald.errors import (
     Unavailable,
 )
 from evald.settings import Settings
+from evald.store import store as module
 from evald.store.queue import held
 from evald.store.store import Store
 from tests.store.conftest import opened
@@ -211,8 +212,9 @@ def test_lease_that_is_renewed_is_not_rescued(store: Store) -> None:
 
 @pytest.mark.parametrize("writes", [True, False], ids=["before-a-statement", "before-the-commit"])
 def test_a_server_that_stops_in_a_write_keeps_its_jobs_from_nobody(
-    settings: Settings, writes: bool
+    settings: Settings, writes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "SHORTEST_REST", 0.5)
     with opened(settings.model_copy(update={"lease_seconds": 1})) as store:
         if store.database.is_sqlite:  # it has one server
             return

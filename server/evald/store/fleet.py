@@ -30,7 +30,10 @@ class FleetStore:
         """Says that a server is alive, for so long, and forgets those that are dead."""
         with self._database.write() as session:
             moment, seen_at = session.execute(select(epoch(), wall())).one()
-            session.execute(delete(ServerRow).where(col(ServerRow.seen_until) < moment))
+            gone = select(ServerRow.id).where(col(ServerRow.seen_until) < moment)
+            # One that has stopped may have locked its own row.
+            free = gone.with_for_update(skip_locked=True)
+            session.execute(delete(ServerRow).where(col(ServerRow.id).in_(free)))
             session.merge(_row(server, seen_at, moment + seconds))
 
     def leave(self, server_id: str) -> None:

@@ -20,8 +20,9 @@ REST_SHARE = 1 / 4
 transactions of a server that is stopped may wait for one another: one that writes samples, the
 renewal of all leases, and another one that writes samples. All must be over when the leases are."""
 
-SHORTEST_REST = 0.5
-"""Seconds that a writer has at least, on a machine that is busy."""
+SHORTEST_REST = 5.0
+"""Seconds that a writer has at least, on a machine that is busy. Where leases are shorter, what a
+stopped server has locked is let go when its leases have run out."""
 
 
 class Store:
