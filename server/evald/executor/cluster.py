@@ -273,9 +273,9 @@ def main(control: int) -> None:
             answer = connect(**asked)
         except Exception as e:
             answer = {"error": f"{type(e).__name__}: {e}"}
-        link.sendall(json.dumps(answer).encode() + b"\n")
-        if "error" not in answer:
-            with suppress(OSError):
+        with suppress(OSError):  # the server may be gone, also before it has heard the answer
+            link.sendall(json.dumps(answer).encode() + b"\n")
+            if "error" not in answer:
                 serve(link)
     end = Timer(END_SECONDS, end_group)
     end.daemon = True
