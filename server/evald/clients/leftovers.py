@@ -93,7 +93,7 @@ def _shared(path: Path) -> TextIO:
     while True:
         file = path.open("a+")
         try:
-            lock(file, until)
+            _lock(file, until)
             if os.fstat(file.fileno()).st_nlink:  # else it was removed while this waited
                 return file
         except BaseException:
@@ -102,7 +102,7 @@ def _shared(path: Path) -> TextIO:
         file.close()
 
 
-def lock(file: TextIO, until: float) -> None:
+def _lock(file: TextIO, until: float) -> None:
     """Locks a file together with others. Raises OSError when it still cannot at `until`, by the
     monotonic clock."""
     while True:

@@ -67,6 +67,9 @@ class FleetStore(Protocol):
     def renew(self, server: Server, *, seconds: float) -> None:
         """Says that a server is alive, for so long."""
 
+    def end_dead(self) -> None:
+        """Takes from dead servers, whose leases have run out, what they keep others from."""
+
     def leave(self, server_id: str) -> None:
         """Says that a server has ended."""
 

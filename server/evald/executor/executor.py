@@ -264,7 +264,10 @@ class Executor:
         self._sight.saw()
         self._fleet.renew(self._server, seconds=self._lease_seconds)
         self._sight.saw()
-        if self._sight.clear and (rescued := self._queue.rescue()):
+        if not self._sight.clear:
+            return
+        self._fleet.end_dead()
+        if rescued := self._queue.rescue():
             log.info("jobs rescued", jobs=rescued)
             self._news.set()
             self._sight.saw()

@@ -88,7 +88,7 @@ class ChildProcess:
         """Whether the process has ended, or is given up. It is not reaped by this: until `end`, its
         process group cannot become somebody else's."""
         with self._lock:
-            if self._process.returncode is not None or self._stuck:
+            if self._gone:
                 return True
             if sys.platform != "linux":
                 return self._process.poll() is not None
@@ -148,7 +148,7 @@ class ChildProcess:
         status, or minus the number of the signal. It is gone when this returns; None for one that
         the system does not let go of, which is given up."""
         with self._lock:
-            if self._process.returncode is None and not self._stuck:
+            if not self._gone:
                 self._signal(signal.SIGKILL)
                 marker.kill(self._marker)
                 try:
@@ -166,9 +166,13 @@ class ChildProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
+    @property
+    def _gone(self) -> bool:
+        """Whether it is reaped, or given up."""
+        return self._process.returncode is not None or self._stuck
+
     def _close_pipes(self) -> None:
-        gone = self._process.returncode is not None or self._stuck
-        if self._reading or not gone or self.events < 0:
+        if self._reading or not self._gone or self.events < 0:
             return
         assert self._process.stdin is not None
         assert self._process.stdout is not None

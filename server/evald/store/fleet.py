@@ -14,10 +14,12 @@ from evald.domain.fleet import Queued, Running, Server, Snapshot
 from evald.domain.states import HELD, WAITING
 from evald.store.clock import epoch, wall
 from evald.store.engine import Database
-from evald.store.queue import IN_TURN
+from evald.store.queue import EXPIRED, IN_TURN
 from evald.store.tables import JobRow, ServerRow
 
 QUEUE_LIMIT = 1000
+
+ALIVE = col(ServerRow.seen_until) >= epoch()
 
 
 class FleetStore:
@@ -35,6 +37,15 @@ class FleetStore:
             free = gone.with_for_update(skip_locked=True)
             session.execute(delete(ServerRow).where(col(ServerRow.id).in_(free)))
             session.merge(_row(server, seen_at, moment + seconds))
+
+    def end_dead(self) -> None:
+        """Ends the connections to the database of servers that are dead and whose leases have run
+        out, and with them what they have locked."""
+        alive = select(ServerRow.id).where(ALIVE)
+        holders = select(JobRow.worker).where(EXPIRED, col(JobRow.worker).not_in(alive))
+        with self._database.read() as session:
+            dead = set(filter(None, session.scalars(holders)))
+        self._database.end_sessions(dead)
 
     def leave(self, server_id: str) -> None:
         """Says that a server has ended."""
@@ -93,9 +104,7 @@ class FleetStore:
 
 
 def _alive(session: Session) -> list[Server]:
-    rows = session.scalars(
-        select(ServerRow).where(col(ServerRow.seen_until) >= epoch()).order_by(ServerRow.id)
-    )
+    rows = session.scalars(select(ServerRow).where(ALIVE).order_by(ServerRow.id))
     return [
         Server(
             row.id,

@@ -21,7 +21,7 @@ from evald.errors import LeaseLost
 from evald.store.clock import epoch
 from evald.store.engine import Database
 from evald.store.jobs import SLIM, enter
-from evald.store.tables import JobRow, ResultRow, ServerRow
+from evald.store.tables import JobRow, ResultRow
 
 SLOT_LOCK = 5170134
 """Of the locks of PostgreSQL, the class of those on a namespace's slots."""
@@ -44,8 +44,8 @@ KIND = (JobRow.status, JobRow.namespace, JobRow.gpus, JobRow.gpu_memory)
 IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
 """Whose turn it is: those of a higher priority first, then the oldest."""
 
-EXPIRED = col(JobRow.lease_until) < epoch()
-"""Whether the lease of a job that is held has run out."""
+EXPIRED = and_(col(JobRow.status).in_(HELD), col(JobRow.lease_until) < epoch())
+"""Whether a job is held by a lease that has run out."""
 
 Index("job_turn", *KIND, *IN_TURN, JobRow.not_before)
 
@@ -236,43 +236,34 @@ class Queue:
     def has_expired(self) -> bool:
         """Whether the lease of a job has run out; asked often, it keeps nobody waiting."""
         with self._database.read() as session:
-            expired = select(JobRow.id).where(col(JobRow.status).in_(HELD), EXPIRED)
-            return session.scalar(expired.limit(1)) is not None
+            return session.scalar(select(JobRow.id).where(EXPIRED).limit(1)) is not None
 
     def rescue(self, *, worker: str | None = None) -> list[str]:
         """Takes jobs whose lease ran out from their workers; with `worker`, all that this one held
-        (it has just started, so what it held it lost), and those may run again at once.
+        instead (it has just started, so what it held it lost), and those may run again at once.
 
         Then also no job waits longer than an attempt ever makes one wait, as it could if the clock
         was ahead in this server's former life. Answers the ids of the jobs that were taken.
         """
-        self._database.end_sessions(self._dead())
-        lost = EXPIRED if worker is None else col(JobRow.worker) == worker
+        own = and_(col(JobRow.status).in_(HELD), JobRow.worker == worker)
         error = {"kind": "lost", "message": "the attempt's process or server died while it ran"}
         with self._database.write("rescue") as session:
             rows = session.scalars(
                 select(JobRow)
-                .where(col(JobRow.status).in_(HELD), lost)
+                .where(EXPIRED if worker is None else own)
                 .options(*SLIM)
                 .with_for_update(skip_locked=True)
             ).all()
             moment = session.scalar(select(epoch())) or 0.0
             for row in rows:
-                own = worker is not None and row.worker == worker
                 self._put_back(session, row, moment, counted=True, error=error)
-                row.not_before = 0.0 if own else row.not_before
+                if worker is not None:
+                    row.not_before = 0.0
             if worker is not None:
                 latest = moment + LONGEST_WAIT
                 waits = (col(JobRow.status).in_(WAITING), col(JobRow.not_before) > latest)
                 session.execute(update(JobRow).where(*waits).values(not_before=latest))
             return [row.id for row in rows]
-
-    def _dead(self) -> set[str]:
-        """Workers whose leases have run out and that are not heard of."""
-        alive = select(ServerRow.id).where(col(ServerRow.seen_until) >= epoch())
-        expired = (col(JobRow.status).in_(HELD), EXPIRED, col(JobRow.worker).not_in(alive))
-        with self._database.read() as session:
-            return set(filter(None, session.scalars(select(JobRow.worker).where(*expired))))
 
     def _put_back(
         self,

@@ -45,7 +45,7 @@ WRITES = (
     "finish.before_commit:1",
 )
 """Places where a server stops that has locked a job, or all of its jobs, or goes on with files that
-another has by then; and the how manieth time it gets there."""
+another has by then; and which time it stops there."""
 
 MANY = "100000"
 """Attempts allowed where servers die so often that one job may lose many."""
