@@ -191,11 +191,21 @@ def test_endless_printing_is_cut(backend: AnyBackend, make_spec: MakeSpec) -> No
 
 
 def test_threads_that_a_job_leaves_are_not_heard(backend: AnyBackend, make_spec: MakeSpec) -> None:
+    children = {start_late(backend, make_spec)}
+    for _ in range(5):  # Ray may choose another worker, with a child of its own
+        second = backend.start(make_spec("samples", count=30, pause=0.005))
+        assert "late" not in logged(list(second.events()))
+        if second.pid in children:
+            return
+        children.add(start_late(backend, make_spec))
+    pytest.fail(f"no child ran two attempts: {children}")
+
+
+def start_late(backend: AnyBackend, make_spec: MakeSpec) -> int:
+    """The pid of a child in which a thread goes on talking when its attempt is over."""
     first = backend.start(make_spec("late"))
     assert isinstance(list(first.events())[-1], Done)
-    second = backend.start(make_spec("samples", count=30, pause=0.005))
-    assert second.pid == first.pid
-    assert "late" not in logged(list(second.events()))
+    return first.pid
 
 
 @pytest.mark.parametrize("kind", ["local"], indirect=True)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from evald.executor.local import LocalBackend
 from evald.executor.ray import RayRun
 from evald.executor.run import LocalRun
 from tests.executor.conftest import AnyBackend
+from tests.processes import is_alive
 
 MakeSpec = Callable[..., JobSpec]
 Until = Callable[[Callable[[], Any]], None]
@@ -32,13 +32,6 @@ def died(attempt: LocalRun | RayRun) -> tuple[list[Event], ChildDied]:
     with pytest.raises(ChildDied) as caught:
         said.extend(attempt.events())
     return said, caught.value
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize(
@@ -65,7 +58,7 @@ def test_a_death_says_how(
     _, death = died(attempt)
     assert death.kind == kind
     assert message in str(death)
-    assert not alive(attempt.pid)
+    assert not is_alive(attempt.pid)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +77,7 @@ def test_a_job_that_takes_too_much_is_ended(
     attempt = backends(**limits).start(make_spec(do, megabytes=4000))
     _, death = died(attempt)
     assert (death.kind, "EVALD_JOB_" in str(death)) == (kind, True)
-    assert not alive(attempt.pid)
+    assert not is_alive(attempt.pid)
 
 
 def test_a_crash_in_c_leaves_its_trace_in_the_log(backend: AnyBackend, make_spec: MakeSpec) -> None:
@@ -104,7 +97,7 @@ def test_a_stopped_run_ends(do: str, backend: AnyBackend, make_spec: MakeSpec) -
         list(said)
     assert caught.value.kind == "stopped"
     assert time.monotonic() - started < 5
-    assert not alive(attempt.pid)
+    assert not is_alive(attempt.pid)
 
 
 def test_a_run_ends_whose_process_the_system_does_not_let_go(
@@ -181,7 +174,7 @@ def test_nothing_that_a_job_started_outlives_it(
             attempt.stop(0)
         with pytest.raises(ChildDied):
             list(said)
-    until(lambda: not any(map(alive, pids)))
+    until(lambda: not any(map(is_alive, pids)))
 
 
 def test_a_run_stopped_before_anybody_listens(backend: AnyBackend, make_spec: MakeSpec) -> None:
@@ -215,7 +208,7 @@ def test_a_run_that_nobody_listens_to_any_more_ends(
     said = attempt.events()
     next(said)
     said.close()  # type: ignore[attr-defined]
-    assert not alive(attempt.pid)
+    assert not is_alive(attempt.pid)
 
 
 def test_a_child_that_reads_nothing_can_be_stopped(
@@ -249,7 +242,7 @@ def test_close_ends_what_runs(
     said = attempt.events()
     next(said)
     backend.close()
-    until(lambda: not alive(attempt.pid))
+    until(lambda: not is_alive(attempt.pid))
     with pytest.raises(ChildDied):
         list(said)
 

