@@ -22,7 +22,7 @@ from evald.flows.findings import Findings
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.judge import FIELD, NEEDS_JUDGE, Judge, JudgeExtra, JudgeParams
 from evald.flows.judged import Judged
-from evald.flows.params import EvaluationParams, TaskParams, cluster_in, limited, parse
+from evald.flows.params import EvaluationParams, TaskParams, cluster_field, limited, parse
 from evald.judging.question import Form, Question
 from evald.suggest import unknown
 
@@ -110,7 +110,7 @@ class Agentic(Flow):
                 metric = await make_metric(name, task, context, opened)
                 board = Judged({metric.type: metric})
                 rows = partial(context.datasets.rows, dataset)
-                cluster = cluster_in(task, f"tasks.{name}")
+                cluster = cluster_field(task, f"tasks.{name}")
                 tasks.append(
                     Task(name, counts[name], rows, no_answer, board, params.parallelism, cluster)
                 )

@@ -21,7 +21,7 @@ from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.members import Mean, Members
-from evald.flows.params import EvaluationParams, cluster_in, parse
+from evald.flows.params import EvaluationParams, cluster_field, parse
 from evald.flows.scoreboard import Scoreboard, Scoring
 from evald.metrics.metric import Metric, Scored
 from evald.model import CHAT, Row
@@ -128,7 +128,7 @@ class Bfcl(Flow):
                         asker,
                         boards[name],
                         params.parallelism,
-                        cluster_in(task, f"tasks.{name}"),
+                        cluster_field(task, f"tasks.{name}"),
                     )
                 )
             results = await evaluate(tasks, context)

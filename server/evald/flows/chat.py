@@ -9,7 +9,7 @@ from typing import Any
 from evald.errors import EvaluationError
 from evald.flows.evaluation import Task
 from evald.flows.flow import Document, FlowContext
-from evald.flows.params import EvaluationParams, cluster_in, limited
+from evald.flows.params import EvaluationParams, cluster_field, limited
 from evald.flows.scoreboard import Scoreboard
 from evald.model import CHAT, COMPLETIONS, PATHS, Asker, ModelClient, form_of
 from evald.templates import Template
@@ -42,7 +42,7 @@ def model_task(
         Asker(client, template, model, params=params.request(), plain_text=plain_text),
         board,
         params.parallelism,
-        cluster_in(task, f"tasks.{name}"),
+        cluster_field(task, f"tasks.{name}"),
     )
 
 

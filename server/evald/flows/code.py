@@ -21,7 +21,7 @@ from evald.flows.chat import asked_in, benchmark_asker
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import EvaluationParams, cluster_in, limited, parse
+from evald.flows.params import EvaluationParams, cluster_field, limited, parse
 from evald.flows.published import OWN, hinted
 from evald.flows.repeats import merged
 from evald.flows.scoreboard import Scoreboard
@@ -111,7 +111,7 @@ class Code(Flow):
                     {f"pass@{k}": PassAt(k) for k in options.k if 1 <= k <= options.n_samples}
                 )
                 count = problems.count()
-                cluster = cluster_in(task, f"tasks.{name}")
+                cluster = cluster_field(task, f"tasks.{name}")
                 tasks.append(
                     Task(name, count, problems.rows, writer, board, params.parallelism, cluster)
                 )

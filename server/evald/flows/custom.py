@@ -10,7 +10,7 @@ from evald.flows.chat import model_task
 from evald.flows.evaluation import Task, Work, evaluate, no_answer
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import AskingParams, EvaluationParams, cluster_in, limited, parse
+from evald.flows.params import AskingParams, EvaluationParams, cluster_field, limited, parse
 from evald.flows.prompt_optimization import (
     OptimizationParams,
     check_optimization,
@@ -82,7 +82,7 @@ def data_task(
 ) -> Task:
     """A task whose rows have their answers already."""
     board, parallelism = board_of(name, task, Templates()), params.parallelism
-    cluster = cluster_in(task, f"tasks.{name}")
+    cluster = cluster_field(task, f"tasks.{name}")
     board.open(context.models, params.client(), opened)
     target = context.target
     if target["type"] == "rows":

@@ -17,7 +17,7 @@ from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.judge import Judge, JudgeExtra, parse_judge
-from evald.flows.params import EvaluationParams, cluster_in, parse
+from evald.flows.params import EvaluationParams, cluster_field, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.guard import GuardedSandbox
 from evald.metrics.metric import Metric, Scored
@@ -101,7 +101,7 @@ class MtBench(Flow):
                 Conversation(client, context.target["model"], params),
                 Scoreboard({"mtbench": grades}),
                 params.parallelism,
-                cluster_in(given, f"tasks.{name}"),
+                cluster_field(given, f"tasks.{name}"),
             )
             return {"tasks": await evaluate([task], context), "groups": {}}
 

@@ -83,7 +83,7 @@ class AskingParams(TaskParams):
     template: Any = Field(None, json_schema_extra={"anyOf": TEMPLATES})
 
 
-def cluster_in(task: Mapping[str, Any], path: str) -> str | None:
+def cluster_field(task: Mapping[str, Any], path: str) -> str | None:
     """The field that the rows of the task at `path` are clustered by. Raises InvalidArgument."""
     return parse(TaskParams, task.get("params"), f"{path}.params").cluster
 

@@ -17,7 +17,7 @@ from evald.flows.evaluation import Task, Work, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.groups import evaluation
-from evald.flows.params import EvaluationParams, cluster_in, limited, parse
+from evald.flows.params import EvaluationParams, cluster_field, limited, parse
 from evald.flows.scoreboard import Scoreboard
 from evald.flows.searching import (
     PACKAGES,
@@ -79,7 +79,7 @@ class Retriever(Flow):
 
     def check(self, config: Document) -> None:
         def check_task(findings: Findings, path: str, task: Document) -> None:
-            if cluster_in(task, path):
+            if cluster_field(task, path):
                 findings.add(f"{path}.params.cluster", UNCLUSTERED)
             wanted(task, path)
 

@@ -12,7 +12,7 @@ from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.judge import Judge, JudgeExtra, parse_judge
-from evald.flows.params import EvaluationParams, cluster_in, parse
+from evald.flows.params import EvaluationParams, cluster_field, parse
 from evald.flows.published import Published
 from evald.flows.scoreboard import Scoreboard
 from evald.guard import GuardedSandbox
@@ -85,7 +85,7 @@ class Safety(Flow):
                 )
                 board = SafetyBoard({RATE: judged})
                 count = prompts.count()
-                cluster = cluster_in(task, f"tasks.{name}")
+                cluster = cluster_field(task, f"tasks.{name}")
                 tasks.append(
                     Task(name, count, prompts.rows, asker, board, params.parallelism, cluster)
                 )

@@ -11,7 +11,7 @@ from evald.flows.chat import model_task, plain_text
 from evald.flows.evaluation import Task, evaluate
 from evald.flows.findings import Findings, check_tasks
 from evald.flows.flow import Document, Flow, FlowContext
-from evald.flows.params import AskingParams, EvaluationParams, cluster_in, limited, parse
+from evald.flows.params import AskingParams, EvaluationParams, cluster_field, limited, parse
 from evald.flows.scoreboard import Scoreboard, make_metrics
 from evald.metrics.metric import Metric, Scored
 from evald.model import Row
@@ -124,7 +124,7 @@ def cached_task(
         rows,
         cached_answer,
         Scoreboard(metrics),
-        cluster=cluster_in(task, f"tasks.{name}"),
+        cluster=cluster_field(task, f"tasks.{name}"),
     )
 
 

@@ -15,7 +15,7 @@ from evald.flows.findings import Findings, check_benchmark_tasks
 from evald.flows.flow import Document, Flow, FlowContext
 from evald.flows.graded import Graded, Grades, Repeated
 from evald.flows.judge import FIELD, NEEDS_JUDGE, Judge, JudgeParams
-from evald.flows.params import EvaluationParams, cluster_in, parse
+from evald.flows.params import EvaluationParams, cluster_field, parse
 from evald.flows.published import Published
 from evald.guard import GuardedSandbox
 from evald.model import CHAT, Asker
@@ -100,7 +100,7 @@ class SimpleEvals(Flow):
             tasks: list[Task] = []
             boards: dict[str, Grades] = {}
             for name, task in (config.get("tasks") or {kind: {}}).items():
-                cluster = cluster_in(task, f"tasks.{name}")
+                cluster = cluster_field(task, f"tasks.{name}")
                 rows = Published(
                     name,
                     context,
