@@ -18,6 +18,7 @@ from evald.domain.states import FINAL
 from evald.errors import EvaluationError, Unavailable
 from evald.executor import events
 from evald.executor.attempt import Attempt
+from evald.executor.backend import JobSpec
 from evald.executor.executor import Executor
 from evald.executor.output import Output
 from evald.executor.runs import LOG_PATH, Runs
@@ -123,6 +124,47 @@ def test_a_drain_does_not_wait_for_the_database(
     assert time.monotonic() - began < 5
     away.clear()
     assert b.store.jobs.get(job_id)["status"] == "running"  # until its lease runs out
+
+
+def refuse_for_a_while(b: Bench, monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Nothing can be run until the event that it answers is set."""
+    back, start = Event(), b.backend.start
+
+    def start_when_back(spec: JobSpec) -> Script:
+        if not back.is_set():
+            raise Unavailable("Ray is away")
+        return start(spec)
+
+    monkeypatch.setattr(b.backend, "start", start_when_back)
+    return back
+
+
+def test_a_job_waits_until_runs_can_be_started(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while Ray's head is away, or no process can be started: that costs no run either."""
+    b = bench(complete, max_attempts=1)
+    back = refuse_for_a_while(b, monkeypatch)
+    job_id = b.create()
+    b.await_status(job_id, "running")
+    time.sleep(0.5)
+    back.set()
+    job = b.await_status(job_id, *FINAL)
+    assert (job["status"], job["attempts"]) == ("completed", 1)
+
+
+def test_a_job_whose_run_cannot_be_started_can_be_ended(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b = bench(complete, max_attempts=1, slots=2)
+    refuse_for_a_while(b, monkeypatch)
+    cancelled, drained = b.create(), b.create()
+    for job_id in (cancelled, drained):
+        b.await_status(job_id, "running")
+    b.store.jobs.cancel(cancelled)
+    b.await_status(cancelled, "cancelled")
+    b.executor.stop(0)
+    assert b.history(drained)[-1] == "pending"
 
 
 @pytest.mark.parametrize("reason", ["cancelled", "deadline"])

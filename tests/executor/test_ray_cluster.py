@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from evald.executor import driver as drivers
+from evald.errors import Unavailable
 from evald.executor import marker
 from evald.executor.backend import JobSpec
 from evald.executor.driver import Driver
@@ -120,7 +120,6 @@ def test_what_is_lost_with_the_driver_and_the_head(
     settings: Settings,
     make_spec: MakeSpec,
     until: Until,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nodes.do("add")
     driver = Driver(settings)
@@ -136,8 +135,7 @@ def test_what_is_lost_with_the_driver_and_the_head(
     nodes.do("kill head")
     assert death(run).kind == "lost"
     until(lambda: not Path(f"/proc/{pid}").exists())
-    monkeypatch.setattr(drivers, "RETURN_SECONDS", 1)
-    with pytest.raises(drivers.Unavailable, match="EVALD_RAY_ADDRESS"):
+    with pytest.raises(Unavailable, match="EVALD_RAY_ADDRESS"):
         backend.start(make_spec("tell"))
     backend.close()
 

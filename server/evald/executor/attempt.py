@@ -167,15 +167,7 @@ class Attempt:
             return self._fail({"kind": "dataset", "message": e.message}, launched=False)
         self._say("info", f"attempt {self.fence.attempt} started{self._on_devices()}")
         try:
-            run = self._backend.start(spec)
-        except Unavailable as e:
-            return self._died(ChildDied("lost", e.message))
-        with self._lock:
-            self._run = run
-            if self._reason is not None:
-                self._end(run)
-        try:
-            for event in run.events():
+            for event in self._begin(spec).events():
                 match event:
                     case events.Done(result=result):
                         return self._complete(result)
@@ -185,6 +177,25 @@ class Attempt:
         except ChildDied as e:
             return self._died(e)
         return self._died(ChildDied("child", "the child ended without a result"))
+
+    def _begin(self, spec: JobSpec) -> Run:
+        """Starts the run, when there is what it runs on. Raises ChildDied when the attempt is told
+        to end before."""
+
+        def start() -> Run:
+            if self._reason is not None:
+                raise ChildDied("stopped", "the attempt was told to end before it began")
+            return self._backend.start(spec)
+
+        try:
+            run = self._patience(start)
+        except Unavailable as e:
+            raise ChildDied("lost", e.message) from e
+        with self._lock:
+            self._run = run
+            if self._reason is not None:
+                self._end(run)
+        return run
 
     def _spec(self) -> JobSpec:
         config = self._vault.reveal(with_files(self._claim.config))

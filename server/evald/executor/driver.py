@@ -33,9 +33,6 @@ log = structlog.get_logger()
 START_SECONDS = 120
 """How long Ray may take to start, or to answer."""
 
-RETURN_SECONDS = 60
-"""How long an attempt waits for a Ray that is away, as while its head is started again."""
-
 CONNECT_SECONDS = 5
 """How long its head may take to accept a connection."""
 
@@ -68,6 +65,7 @@ class Driver:
         self._log = settings.data_dir / "ray.log"
         self._lock = Lock()
         self._closed = False
+        self._failed_at, self._failure = -math.inf, ""
         self._process: subprocess.Popen[bytes] | None = None
         self.gpus = 0
         """GPUs of all nodes."""
@@ -78,17 +76,17 @@ class Driver:
         marker.kill_orphans()
 
     def open(self) -> socket.socket:
-        """A socket whose other end carries one attempt. Waits for a Ray that is away for a while.
-        Raises Unavailable."""
-        ends = time.monotonic() + RETURN_SECONDS
-        while True:
+        """A socket whose other end carries one attempt. Raises Unavailable while Ray is away, as
+        while its head is started again."""
+        asked = time.monotonic()
+        with self._lock:
+            if self._failed_at > asked:
+                raise Unavailable(self._failure)  # who waited here need not find out once more
             try:
-                with self._lock:
-                    return self._open()
-            except Unavailable:
-                if self._closed or time.monotonic() > ends:
-                    raise
-            time.sleep(1)
+                return self._open()
+            except Unavailable as e:
+                self._failed_at, self._failure = time.monotonic(), e.message
+                raise
 
     def close(self) -> None:
         """Ends it, and a Ray that it has started. Nothing of that is left when this returns."""

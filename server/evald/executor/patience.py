@@ -1,4 +1,4 @@
-"""Waiting for a database that is away, or for room on a full disk."""
+"""Waiting for a database or a Ray that is away, or for room on a full disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Patience:
-    """Tries a step again for as long as what it writes to cannot take it.
+    """Tries a step again for as long as what it needs is away, or cannot take it.
 
     An outage is no fault of the job's, so no run of it is spent on one. Steps must do no harm when
     they are done twice: a connection may break after the commit.
@@ -53,12 +53,12 @@ class Patience:
                 if isinstance(e, OSError) and e.errno not in FULL:
                     raise
                 if wait == FIRST_SECONDS:
-                    log.warning("the attempt waits until it can write", cause=str(e))
+                    log.warning("the attempt waits", cause=str(e))
                 if self._over.wait(wait) or time.monotonic() > self._until:
                     raise
                 wait = min(2 * wait, LONGEST_SECONDS)
             else:
                 if wait > FIRST_SECONDS:
                     waited = round(time.monotonic() - began, 1)
-                    log.info("the attempt can write again", seconds=waited)
+                    log.info("the attempt goes on", seconds=waited)
                 return answer
