@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from evald.domain.attempts import Fence
 from evald.domain.devices import GIB, Device, Need
-from evald.domain.states import FINAL
+from evald.domain.states import FINAL, JobStatus
 from evald.errors import InvalidArgument
 from evald.executor import events
 from evald.executor.backend import ChildDied
@@ -122,6 +122,28 @@ def test_job_whose_child_died_is_tried_again(bench: Callable[..., Bench]) -> Non
     assert job["attempts"] == 2
     assert b.history(job["id"]) == ["created", "running", "pending", "running", "completed"]
     assert b.store.samples.count(job["id"]) == 2
+
+
+def test_whoever_sees_that_the_last_attempt_died_finds_its_files(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(run: Script) -> Iterator[events.Event]:
+        yield events.Samples([scored(0)])
+        raise ChildDied("crash", "the child was ended by SIGSEGV")
+
+    found: list[list[str]] = []
+
+    def release(*args: Any, **kwargs: Any) -> JobStatus:
+        found.append(sorted(path.name for path in b.artifacts.root.glob("*/*")))
+        return released(*args, **kwargs)
+
+    b = bench(die, max_attempts=2)
+    released = b.store.queue.release
+    monkeypatch.setattr(b.store.queue, "release", release)
+    job = b.await_status(b.create(), *FINAL)
+    assert (job["status"], job["error"]["kind"]) == ("failed", "crash")
+    assert found[0] == []
+    assert {"error.json", "logs"} <= set(found[1])
 
 
 def test_attempt_that_was_overtaken_writes_nothing_more(bench: Callable[..., Bench]) -> None:

@@ -162,7 +162,8 @@ def test_job_from_claim_to_completion(store: Store) -> None:
     store.samples.record(fence, [sample(0), sample(1)], Standing(2, 50.0, {"qa": "running"}))
     assert store.jobs.get(job_id)["status_details"]["progress"] == 50.0
     result = {"tasks": {"qa": {"metrics": {}}}, "groups": {}}
-    store.queue.finish(fence, JobStatus.COMPLETED, result=result, task_status={"qa": "completed"})
+    store.samples.record(fence, [], Standing(2, 50.0, {"qa": "completed"}))
+    store.queue.finish(fence, JobStatus.COMPLETED, result=result)
     done = store.jobs.get(job_id)
     assert done["status"] == "completed"
     assert done["status_details"]["message"] == "Job completed successfully"
@@ -248,6 +249,37 @@ def test_job_that_always_dies_fails_after_the_last_attempt(store: Store) -> None
         assert status == (JobStatus.PENDING if number < 3 else JobStatus.FAILED)
         assert job_id not in [w.job_id for w in store.queue.waiting()]
     assert store.jobs.get(job_id)["error"]["message"] == "the child died (run 3 of 3)"
+
+
+@pytest.mark.parametrize(
+    ("ends", "tasks"),
+    [
+        ("rescued", {"begun": "failed", "waits": "failed"}),
+        ("given back", {"begun": "failed", "waits": "failed"}),
+        ("cancelled", {"begun": "failed", "waits": "pending"}),
+        ("cancelled between attempts", {"begun": "pending", "waits": "pending"}),
+    ],
+)
+def test_tasks_run_only_while_an_attempt_does(
+    settings: Settings, ends: str, tasks: dict[str, str]
+) -> None:
+    runs = 2 if ends == "cancelled between attempts" else 1
+    with opened(settings.model_copy(update={"max_attempts": runs})) as store:
+        job_id = job(store)["id"]
+        fence = claim(store, job_id, lease_seconds=-1).fence
+        begun = Standing(task_status={"done": "completed", "begun": "running", "waits": "pending"})
+        store.samples.record(fence, [], begun)
+        if ends == "cancelled":
+            store.jobs.cancel(job_id)
+        if ends == "given back":
+            store.queue.release(fence, counted=True, error={"kind": "crash", "message": "x"})
+        else:
+            store.queue.rescue()
+        if ends == "cancelled between attempts":
+            store.jobs.cancel(job_id)
+        found = store.jobs.get(job_id)
+        assert found["status"] == ("cancelled" if "cancelled" in ends else "failed")
+        assert found["status_details"]["task_status"] == {"done": "completed", **tasks}
 
 
 def test_attempt_that_was_drained_does_not_count(store: Store) -> None:

@@ -36,12 +36,14 @@ class Fence:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a worker that has claimed a job needs to know of it. `max_runtime` is the seconds that
-    this run may take: time of earlier runs, which another server may have ended, does not count."""
+    this run may take: time of earlier runs, which another server may have ended, does not count.
+    `is_last` says that no other run follows if this one breaks."""
 
     fence: Fence
     target: Mapping[str, Any] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
     max_runtime: float | None
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,6 @@ class JobQueue(Protocol):
         *,
         result: Mapping[str, Any] | None = None,
         error: Mapping[str, Any] | None = None,
-        task_status: Mapping[str, str] | None = None,
         launched: bool = True,
     ) -> JobStatus:
         """Ends the job; answers the state that it ended in. Raises LeaseLost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from evald.errors import Conflict
@@ -55,3 +56,18 @@ def step(before: JobStatus, after: JobStatus) -> JobStatus:
     if after not in STEPS[before]:
         raise Conflict(f"a job that is {before} cannot become {after}")
     return after
+
+
+LEFT: dict[JobStatus, dict[str, str]] = {
+    JobStatus.PENDING: {"running": "pending"},
+    JobStatus.CANCELLED: {"running": "failed"},
+    JobStatus.FAILED: {"running": "failed", "pending": "failed"},
+}
+"""What becomes of tasks that have not ended when the attempt has: of a cancelled job those that had
+not begun say so."""
+
+
+def leave_tasks(tasks: Mapping[str, str], status: JobStatus) -> dict[str, str]:
+    """The state of each task when its job has come to `status`."""
+    left = LEFT.get(status, {})
+    return {task: left.get(state, state) for task, state in tasks.items()}

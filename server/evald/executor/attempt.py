@@ -24,7 +24,7 @@ from evald.executor import events
 from evald.executor.backend import Backend, ChildDied, JobSpec, Run
 from evald.executor.output import Output
 from evald.executor.patience import Patience
-from evald.executor.standing import after, at_end, at_start
+from evald.executor.standing import after, at_start
 from evald.settings import ClientSettings
 
 log = structlog.get_logger()
@@ -262,10 +262,9 @@ class Attempt:
         if death.kind in HOPELESS:
             return self._fail(error)
         self._say("error", f"{death.kind}: {death}")
-        status = self._release(error, counted=True)
-        if status == JobStatus.FAILED:
-            self._patience(lambda: self._output.publish(self._samples, error=error))
-        return status
+        if self._claim.is_last:  # whoever sees that the job failed finds its files
+            self._publish(error=error)
+        return self._release(error, counted=True)
 
     def _release(self, error: Mapping[str, Any], *, counted: bool) -> JobStatus:
         return self._patience(lambda: self._queue.release(self.fence, counted=counted, error=error))
@@ -281,7 +280,4 @@ class Attempt:
         return f" on GPU {', '.join(self._devices)}" if self._devices else ""
 
     def _finish(self, status: JobStatus, **said: Any) -> JobStatus:
-        tasks = at_end(self._standing, status)
-        return self._patience(
-            lambda: self._queue.finish(self.fence, status, task_status=tasks, **said)
-        )
+        return self._patience(lambda: self._queue.finish(self.fence, status, **said))

@@ -10,13 +10,13 @@ from typing import Any
 from evald.domain.datasets import with_files
 from evald.domain.documents import Document
 from evald.domain.live import INSTEAD, Outcome
-from evald.domain.states import LAUNCH_FAILED, MESSAGES, JobStatus
+from evald.domain.states import LAUNCH_FAILED, MESSAGES, JobStatus, leave_tasks
 from evald.errors import DeadlineExceeded, EvaluationError, Unavailable
 from evald.executor import events
 from evald.executor.attempt import Vault
 from evald.executor.backend import Backend, ChildDied, JobSpec, Run
 from evald.executor.output import FULL, log_line
-from evald.executor.standing import after, at_end, at_start
+from evald.executor.standing import after, at_start
 from evald.settings import ClientSettings
 
 LOG_LIMIT = 2**20
@@ -136,7 +136,7 @@ class Report:
     def _outcome(self, status: JobStatus, result: Mapping[str, Any], **said: Any) -> Outcome:
         details = {
             "message": MESSAGES[status],
-            "task_status": at_end(self._standing, status),
+            "task_status": leave_tasks(self._standing.task_status, status),
             "progress": self._standing.progress,
             "samples_processed": self._standing.processed,
             **said,

@@ -7,15 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from evald.domain.attempts import Standing
-from evald.domain.states import JobStatus
 from evald.executor.events import Progress, Task
 
 ALMOST = 99.9
 """Most that a running job says of its progress: to clients 100 means that the result is there."""
-
-LEFT = {JobStatus.FAILED: ("pending", "running"), JobStatus.CANCELLED: ("running",)}
-"""States of tasks that have failed when the job ends so: of a failed job those that had not ended,
-of a cancelled one those that ran."""
 
 
 def at_start(config: Mapping[str, Any]) -> Standing:
@@ -31,9 +26,3 @@ def after(standing: Standing, event: Progress | Task) -> Standing:
             return replace(standing, processed=processed, progress=done and min(done, ALMOST))
         case Task(name=name, status=status):
             return replace(standing, task_status={**standing.task_status, name: status})
-
-
-def at_end(standing: Standing, status: JobStatus) -> dict[str, str]:
-    """The state of each task once the job has ended."""
-    left = LEFT.get(status, ())
-    return {t: "failed" if s in left else s for t, s in standing.task_status.items()}

@@ -12,7 +12,7 @@ from evald.domain.access import caller
 from evald.domain.documents import Document, write_time
 from evald.domain.listing import ListQuery, Page
 from evald.domain.requests import UNKEYED, Request
-from evald.domain.states import FINAL, MESSAGES, JobStatus, step
+from evald.domain.states import FINAL, MESSAGES, JobStatus, leave_tasks, step
 from evald.errors import Conflict, NotFound
 from evald.store import facts
 from evald.store.columns import now
@@ -40,6 +40,8 @@ def enter(session: Session, row: JobRow, status: JobStatus, *, message: str | No
     legal step."""
     row.status = step(JobStatus(row.status), status)
     row.message = message or MESSAGES[status]
+    if row.task_status:
+        row.task_status = leave_tasks(row.task_status, status)
     record(session, row)
 
 

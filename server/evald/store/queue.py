@@ -139,6 +139,7 @@ class Queue:
                 given.target,
                 given.config,
                 row.max_runtime,
+                is_last=row.failures + 1 >= self._max_attempts,
             )
 
     def _has_slot(self, session: Session, namespace: str) -> bool:
@@ -199,7 +200,6 @@ class Queue:
         *,
         result: Mapping[str, Any] | None = None,
         error: Mapping[str, Any] | None = None,
-        task_status: Mapping[str, str] | None = None,
         launched: bool = True,
     ) -> JobStatus:
         """Ends the job; answers the state that it ended in, which is cancelled whenever its end
@@ -212,8 +212,6 @@ class Queue:
                 row.progress = 100.0
             if status == JobStatus.FAILED:
                 row.error = dict(error or {})
-            if task_status is not None:
-                row.task_status = dict(task_status)
             _let_go(row)
             enter(session, row, status, message=None if launched else LAUNCH_FAILED)
             found = session.get_one(ResultRow, row.result_id)
