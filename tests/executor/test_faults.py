@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from evald.domain.attempts import Claim, Fence
 from evald.domain.states import FINAL
-from evald.errors import EvaluationError, Unavailable
+from evald.errors import EvaluationError, Unavailable, Uncertain
 from evald.executor import events
 from evald.executor.attempt import Attempt
 from evald.executor.backend import JobSpec
@@ -219,6 +219,26 @@ def test_an_attempt_that_cannot_be_made_keeps_no_gpu(
     finally:
         b.executor.stop(0)
         b.store.close()
+
+
+def test_a_claim_of_which_nobody_heard_costs_no_run(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database breaks off while it commits a claim, having done so."""
+    b = bench(complete, max_attempts=1, gpus="1")
+    claim, claimed = b.store.queue.claim, Event()
+
+    def claim_unheard(*args: Any, **kwargs: Any) -> Claim | None:
+        answer = claim(*args, **kwargs)
+        if not claimed.is_set():
+            claimed.set()
+            raise Uncertain("the connection broke")
+        return answer
+
+    monkeypatch.setattr(b.store.queue, "claim", claim_unheard)
+    job = b.await_status(b.create(gpus=1), *FINAL)
+    assert job["status"] == "completed"
+    assert b.history(job["id"]) == ["created", "running", "pending", "running", "completed"]
 
 
 def test_a_job_that_comes_back_ends_its_attempt_of_before(bench: Callable[..., Bench]) -> None:

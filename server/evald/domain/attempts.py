@@ -6,7 +6,7 @@ LeaseLost and changes nothing, so an attempt that was overtaken can do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -93,7 +93,12 @@ class JobQueue(Protocol):
         lease_seconds: float,
         files_url: str,
     ) -> Claim | None:
-        """Takes a waiting job, or answers None when somebody else was faster."""
+        """Takes a waiting job, or answers None when somebody else was faster. Raises Uncertain
+        when nobody knows whether it did."""
+
+    def disown(self, worker: str, job_ids: Collection[str]) -> None:
+        """Gives back those of some jobs that a worker holds: it may have claimed them, and no
+        attempt of its has them."""
 
     def renew(self, fences: Sequence[Fence], *, lease_seconds: float) -> dict[str, JobStatus]:
         """Renews the leases of attempts; answers the state of each job that is still held.

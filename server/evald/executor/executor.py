@@ -14,7 +14,7 @@ from evald.domain.attempts import Claim, JobQueue
 from evald.domain.devices import Need
 from evald.domain.fleet import FleetStore, Server
 from evald.domain.states import JobStatus
-from evald.errors import EvaldError, EvaluationError
+from evald.errors import EvaldError, EvaluationError, Uncertain
 from evald.executor.attempt import BROKEN, Attempt
 from evald.executor.gpus import Gpus, Lease
 from evald.executor.sight import Sight
@@ -62,6 +62,7 @@ class Executor:
         self._turns = Turns(gpus, cap=server.namespace_slots)
         self._lease_seconds = lease_seconds
         self._attempts: set[Attempt] = set()
+        self._unsure: set[str] = set()
         self._sight = Sight(lease_seconds)
         self._lock = Lock()
         self._news = Event()
@@ -150,6 +151,9 @@ class Executor:
             self._news.wait(POLL_SECONDS)
 
     def _place(self) -> None:
+        if self._unsure:
+            self._queue.disown(self._worker, self._unsure)
+            self._unsure.clear()
         waiting = self._queue.waiting()
         ending = self._end_overtaken({job.job_id for job in waiting})
         waiting = [job for job in waiting if job.job_id not in ending]
@@ -190,6 +194,9 @@ class Executor:
                 lease_seconds=self._lease_seconds,
                 files_url=self._files_url(job_id),
             )
+        except Uncertain:
+            self._unsure.add(job_id)
+            raise
         finally:
             if claim is None:
                 lease.release()

@@ -6,7 +6,7 @@ LeaseLost and changes nothing, so an attempt that was overtaken can do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Index, and_, false, func, or_, select, update
@@ -149,6 +149,15 @@ class Queue:
         self._database.lock(session, SLOT_LOCK, namespace)
         taken = select(count()).where(JobRow.namespace == namespace, col(JobRow.status).in_(HELD))
         return (session.scalar(taken) or 0) < self._namespace_slots
+
+    def disown(self, worker: str, job_ids: Collection[str]) -> None:
+        """Gives back those of some jobs that a worker holds, without counting an attempt."""
+        ours = (col(JobRow.id).in_(job_ids), JobRow.worker == worker, col(JobRow.status).in_(HELD))
+        with self._database.write() as session:
+            for row in session.scalars(
+                select(JobRow).where(*ours).options(*SLIM).with_for_update()
+            ):
+                self._put_back(session, row, 0.0, counted=False, error={})
 
     def hold(self, job_ids: Sequence[str]) -> None:
         """Shows created jobs that no slot or GPU is free for as pending."""
