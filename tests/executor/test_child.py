@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -211,4 +215,26 @@ def test_a_child_that_is_killed_leaves_no_temporary_files(
     assert f"TMPDIR={folder}".encode() in environment
     (folder / "left").write_text("x")
     child.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+@LINUX
+@pytest.mark.parametrize(("part", "nth"), [("pipe", 1), ("pipe", 2), ("mkdtemp", 1), ("Popen", 1)])
+def test_a_child_that_cannot_be_started_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, nth: int
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    whole = {"pipe": os, "mkdtemp": tempfile, "Popen": subprocess}[part]
+    works, calls = getattr(whole, part), itertools.count(1)
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == nth:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return works(*args, **kwargs)
+
+    monkeypatch.setattr(whole, part, fail)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(OSError, match="open files"):
+        ChildProcess()
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
     assert list(tmp_path.iterdir()) == []

@@ -29,7 +29,7 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from evald.errors import EvaldError
-from evald.executor import node
+from evald.executor import marker, node
 from evald.executor.backend import ChildDied, JobSpec, Run
 from evald.executor.gathered import Gathered
 from evald.executor.limits import Limits
@@ -91,7 +91,8 @@ class Stops:
 def attempt(stops: Any, key: str, terms: Terms, spec: bytes, kept: bytes | None) -> Iterator[bytes]:
     """Runs a spec in a child of this worker. Yields lines: where it runs, its events, and at last
     how it died if it did."""
-    with TemporaryDirectory(prefix="evald-") as folder:
+    # Named by this worker: when it is killed, the next one on its node removes it.
+    with TemporaryDirectory(prefix=marker.folder_prefix()) as folder:
         path = None
         if kept is not None:
             path = Path(folder) / "kept.jsonl"

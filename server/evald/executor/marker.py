@@ -27,7 +27,12 @@ def new() -> str:
 
 def new_folder() -> str:
     """A folder for temporary files of one child of this process."""
-    return tempfile.mkdtemp(prefix=f"{FOLDER}{_identity('self').replace(':', '-')}-")
+    return tempfile.mkdtemp(prefix=folder_prefix())
+
+
+def folder_prefix() -> str:
+    """How names of temporary folders begin that are removed when this process is gone."""
+    return f"{FOLDER}{_identity('self').replace(':', '-')}-"
 
 
 def remove_orphans() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -43,35 +43,29 @@ class ChildProcess:
         self.jobs = 0
         self.idle_since = time.monotonic()
         self._marker = marker.new()
-        self._temporary = marker.new_folder()
         self._lock = Lock()
         self._reading = False
         self._condemned: tuple[str, str] | None = None
         self._stuck = False
-        self.events, theirs = os.pipe()
-        lifeline, self._lifeline = os.pipe()
-        try:
+        with ExitStack() as theirs, ExitStack() as undo:
+            self.events, events = _pipe(undo, theirs)
+            lifeline, self._lifeline = _pipe(theirs, undo)
+            self._temporary = marker.new_folder()
+            undo.callback(shutil.rmtree, self._temporary, ignore_errors=True)
             self._process = subprocess.Popen(
-                [*COMMAND, str(theirs), str(lifeline), *types],
+                [*COMMAND, str(events), str(lifeline), *types],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                pass_fds=(theirs, lifeline),
+                pass_fds=(events, lifeline),
                 start_new_session=True,
                 env={
                     **scrubbed(os.environ, marker=self._marker, devices=devices),
                     "TMPDIR": self._temporary,
                 },
             )
-        except BaseException:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-            os.close(self.events)
-            os.close(self._lifeline)
-            raise
-        finally:
-            os.close(theirs)
-            os.close(lifeline)
+            undo.pop_all()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.stdin = self._process.stdin.fileno()
@@ -181,3 +175,11 @@ class ChildProcess:
         os.close(self._lifeline)
         os.close(self.events)
         self.events = -1
+
+
+def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
+    """A pipe whose reading end and writing end are closed by these."""
+    ends = os.pipe()
+    for stack, end in zip((reading, writing), ends, strict=True):
+        stack.callback(os.close, end)
+    return ends
