@@ -23,12 +23,17 @@ def within(seconds: float) -> Iterator[None]:
         _ends.reset(token)
 
 
+def left() -> float | None:
+    """Seconds that are left; less than 0 when the time is over, None where there is no deadline."""
+    ends = _ends.get()
+    return None if ends is None else ends - time.monotonic()
+
+
 def remaining(default: float) -> float:
     """Seconds that are left, `default` where there is no deadline. Raises DeadlineExceeded."""
-    ends = _ends.get()
-    if ends is None:
+    seconds = left()
+    if seconds is None:
         return default
-    left = ends - time.monotonic()
-    if left <= 0:
+    if seconds <= 0:
         raise DeadlineExceeded
-    return left
+    return seconds

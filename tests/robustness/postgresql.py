@@ -6,8 +6,12 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
+
+import psutil
 
 
 class Postgresql:
@@ -32,6 +36,21 @@ class Postgresql:
         os.kill(self._server.get_pid(), signal.SIGQUIT)
         time.sleep(seconds)
         self._server.ensure_postgres_running()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server takes connections and says nothing while the block runs."""
+        server = psutil.Process(self._server.get_pid())
+        server.suspend()  # first, so that it starts no others meanwhile
+        processes = [server, *server.children()]
+        for process in processes[1:]:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def deadlocks(self) -> int:
         """How often transactions have waited for one another."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
-from evald.deadline import remaining
+from evald.deadline import remaining, within
 from evald.errors import InvalidArgument, ResourceExhausted, Unavailable, Uncertain
 from evald.failpoints import failpoint
 from evald.store.clock import steady_clock
@@ -104,6 +104,14 @@ class Database:
                 own = {**VANISHED, "application_name": _known_as(name)}
                 options["connect_args"] = {k: v for k, v in own.items() if k not in parsed.query}
         self.engine: Engine = create_engine(parsed, **options)
+        if parsed.get_driver_name() == "psycopg":
+            from evald.store import postgresql  # of the extra evald[postgres]
+
+            event.listen(
+                self.engine,
+                "do_connect",
+                lambda _, made, args, given: postgresql.connect(*args, **given),
+            )
         if self.is_sqlite:
             clock = steady_clock()
             event.listen(self.engine, "connect", lambda made, _: _configure_sqlite(made, clock))
@@ -164,7 +172,7 @@ class Database:
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection for a change of the schema, committed at the end of the block."""
-        with _told(), self._writing.begin() as connection:
+        with _told(), within(MOST_SECONDS), self._writing.begin() as connection:
             if not self.is_sqlite:  # all other servers wait, should this one stop
                 connection.execute(_set_locally(idle_in_transaction_session_timeout=SCHEMA_SECONDS))
             yield connection

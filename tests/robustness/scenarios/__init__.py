@@ -44,6 +44,7 @@ ALL = {
         Scenario(databases.disk_full),
         Scenario(databases.no_folder, local=(SQLITE,)),
         Scenario(databases.database_restarted, local=(POSTGRESQL,), ray=(POSTGRESQL,)),
+        Scenario(databases.database_hangs, local=(POSTGRESQL,)),
         Scenario(databases.clock_jumps),
         Scenario(databases.endpoint_down, local=(SQLITE,)),
         Scenario(ends.drains, ray=(SQLITE,)),

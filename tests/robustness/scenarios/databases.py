@@ -1,7 +1,8 @@
-"""Databases that are locked, full, restarted, or whose server's clock jumps."""
+"""Databases that are locked, full, restarted, that hang, or whose server's clock jumps."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +21,11 @@ from tests.robustness.world import LEASE, Run, await_that, get, put_rows
 from tests.service import Service
 
 HOUR = 3600
+
+GRACE = 5
+
+DRAIN_SECONDS = 60
+"""How long a drain may take whose database says nothing: what waits for it gives up after 40 s."""
 
 
 def locked(run: Run) -> None:
@@ -149,6 +155,46 @@ def database_restarted(run: Run) -> None:
         )
 
 
+def database_hangs(run: Run) -> None:
+    """Stops PostgreSQL and has it go on, as when its disk hangs, or a proxy loses it; then once
+    more, and tells the server to end meanwhile."""
+    postgresql = run.postgresql
+    assert postgresql is not None
+    seconds = run.of(60, 4)
+    with under_load(run, EVALD_GRACE_SECONDS=str(GRACE)) as (service, model, rows):
+        with ThreadPoolExecutor(1) as pool:
+            with postgresql.stopped():
+                call = pool.submit(run.create, service, model, rows)
+                time.sleep(seconds)
+            answer = call.result()
+        began = time.monotonic()
+        await_that(lambda: run.create(service, model, rows) == 201, 60)
+        took = time.monotonic() - began
+        expected = {503, 504} if run.full else {201}
+        run.figure(
+            f"PostgreSQL hangs for {seconds} s",
+            f"{'503 or 504' if run.full else '201'}, and served again within 10 s",
+            f"{answer}, {took:.1f} s",
+            answer in expected,
+            in_time=took <= 10,
+        )
+        run.create_all(service, model, 4, rows)
+        await_that(lambda: model.busy, 60)
+        with postgresql.stopped():
+            began = time.monotonic()
+            service.send(signal.SIGTERM)
+            status = service.await_exit(3 * DRAIN_SECONDS)
+            took = time.monotonic() - began
+        run.figure(
+            "a SIGTERM while PostgreSQL hangs: the server ends",
+            f"within {DRAIN_SECONDS} s",
+            f"exit {status}, {took:.1f} s",
+            status == 0,
+            in_time=took <= DRAIN_SECONDS,
+        )
+        run.start(service)
+
+
 def clock_jumps(run: Run) -> None:
     """Puts the server's clock on by an hour, and back by two."""
     promise, goal = "the clock jumps by an hour, there and back", "0 jobs taken from their attempts"
@@ -202,11 +248,13 @@ def endpoint_down(run: Run) -> None:
 
 
 @contextmanager
-def under_load(run: Run, name: str = "data") -> Iterator[tuple[Service, Model, int]]:
+def under_load(
+    run: Run, name: str = "data", **settings: str
+) -> Iterator[tuple[Service, Model, int]]:
     """A server with jobs to do, while the block disturbs it; all of them must complete, with the
     few attempts that a job has by default."""
     rows = run.of(200, 40)
-    service, model = run.service(name), run.model(0.05)
+    service, model = run.service(name, **settings), run.model(0.05)
     put_rows(service)
     run.start(service)
     run.create_all(service, model, run.of(30, 6), rows)
