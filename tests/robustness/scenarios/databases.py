@@ -24,8 +24,9 @@ HOUR = 3600
 
 GRACE = 5
 
-DRAIN_SECONDS = 60
-"""How long a drain may take whose database says nothing: what waits for it gives up after 40 s."""
+DRAIN_SECONDS = 75
+"""How long a drain may take whose database says nothing: what waits for it gives up after 40 s, and
+what comes after that waits 10 s each for a connection."""
 
 
 def locked(run: Run) -> None:
