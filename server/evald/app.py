@@ -42,7 +42,7 @@ from evald.executor.live import Live
 from evald.executor.local import LocalBackend
 from evald.executor.output import Output
 from evald.executor.ray import RayBackend
-from evald.executor.runs import Runs
+from evald.executor.runs import CLEAR_SECONDS, Clearer, Runs
 from evald.executor.sweeper import Sweeper
 from evald.flows.flow import Flow
 from evald.processes import share_memory
@@ -77,7 +77,10 @@ class App:
             lease_seconds=settings.lease_seconds,
         )
         leftovers = Leftovers(settings.clients.collections)
-        self.sweeper = Sweeper(self.store.queue, Dropper(settings.milvus_url, leftovers))
+        self.sweepers = (
+            Sweeper(self.store.queue, Dropper(settings.milvus_url, leftovers)),
+            Sweeper(self.store.queue, Clearer(self.runs), every=CLEAR_SECONDS),
+        )
         maker = Maker()
         targets = Entities(
             self.store.targets,
@@ -173,7 +176,8 @@ class App:
         one is given. Raises Unavailable."""
         port = await self.server.start(unix_socket)
         self.executor.start()
-        self.sweeper.start()
+        for sweeper in self.sweepers:
+            sweeper.start()
         return port
 
     async def stop(self) -> None:
@@ -181,7 +185,8 @@ class App:
         grace = self.settings.grace_seconds
         await asyncio.gather(self.server.stop(grace), asyncio.to_thread(self.executor.stop, grace))
         await asyncio.to_thread(self.backend.close)
-        await asyncio.to_thread(self.sweeper.stop)
+        for sweeper in self.sweepers:
+            await asyncio.to_thread(sweeper.stop)
         self.store.close()
         self.worker.close()
 

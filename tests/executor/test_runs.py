@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -13,7 +13,8 @@ import pytest
 from evald.errors import LeaseLost
 from evald.executor import events, output
 from evald.executor.attempt import Attempt
-from evald.executor.runs import LOG_PATH, Runs
+from evald.executor.runs import LOG_PATH, Clearer, Runs
+from evald.executor.sweeper import Sweeper
 from tests.executor.bench import Bench, Script, scored
 
 
@@ -55,6 +56,38 @@ def test_a_folder_that_is_being_deleted_is_not_taken(
     runs.leave("j", 1)
     assert [list(folder.iterdir()) for folder in taken] == [[]]
     assert [path.name for path in (tmp_path / "j").iterdir()] == ["2"]
+
+
+def test_of_jobs_that_are_over_the_log_stays(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    for job_id in ("runs", "cancelled", "empty"):
+        for attempt in (2, 3):
+            folder = runs.take(job_id, attempt)
+            (folder / "index").write_text("large")
+    for job_id in ("runs", "cancelled"):
+        (tmp_path / job_id / "3" / LOG_PATH).parent.mkdir()
+        (tmp_path / job_id / "3" / LOG_PATH).write_text("said")
+        (tmp_path / job_id / "left-x" / "run").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("somebody's")
+    before = files(tmp_path / "runs")
+    sweeper = Sweeper(Running(), Clearer(runs))
+    assert sweeper.sweep()
+    assert files(tmp_path / "runs") == before
+    assert files(tmp_path / "cancelled") == ["3", "3/logs", "3/logs/job.log"]
+    assert not (tmp_path / "empty").exists()
+    assert (tmp_path / "notes.txt").exists()
+    assert runs.jobs() == ["runs"]
+
+
+class Running:
+    """The job `runs` does, and all others are over."""
+
+    def over(self, job_ids: Iterable[str]) -> set[str]:
+        return set(job_ids) - {"runs"}
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def test_the_log_is_that_of_the_last_attempt(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class Server:
     tries: int = 0
     dropped: Event = field(default_factory=Event)
     closed: bool = False
+    kind: str = "collections"
 
     def idle(self) -> dict[str, str]:
         return dict(self.there)
@@ -72,10 +73,9 @@ def test_collections_of_jobs_that_are_over_are_dropped() -> None:
 
 
 def test_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "EVERY_SECONDS", 0.01)
     monkeypatch.setattr(sweeper, "LONGEST_SECONDS", 0.02)
     server, jobs = Server({"evald_a_0": "a"}, failing=2), Jobs(away=True)
-    swept = Sweeper(jobs, server)
+    swept = Sweeper(jobs, server, every=0.01)
     swept.start()
     while jobs.asked < 2:
         time.sleep(0.01)

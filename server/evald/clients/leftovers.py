@@ -118,6 +118,8 @@ class Dropper:
     """Drops collections of the Milvus server at `url`, if there is one. It does so in a process of
     its own: what talks to Milvus would take a hundred megabytes of the server's memory for good."""
 
+    kind = "collections"
+
     def __init__(self, url: str | None, leftovers: Leftovers) -> None:
         self._url = url
         self._leftovers = leftovers

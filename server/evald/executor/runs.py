@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,12 @@ from evald.errors import LeaseLost
 
 LOG_PATH = "logs/job.log"
 """Where a job's log is in its folder."""
+
+LEFT = "left-"
+"""How the names of folders begin that are being deleted."""
+
+CLEAR_SECONDS = 600.0
+"""How often is looked for what jobs have left."""
 
 
 class Runs:
@@ -45,7 +52,7 @@ class Runs:
     def leave(self, job_id: str, attempt: int) -> None:
         """Deletes the folder of an attempt, unless another attempt has it by now."""
         folder = self._root / job_id
-        with suppress(OSError), TemporaryDirectory(prefix="left-", dir=folder) as left:
+        with suppress(OSError), TemporaryDirectory(prefix=LEFT, dir=folder) as left:
             # While it is deleted nobody may take it.
             (folder / str(attempt)).rename(Path(left, "run"))
         with suppress(OSError):  # another attempt's is there, or none
@@ -59,6 +66,32 @@ class Runs:
                 return folder / str(attempt)
         return None
 
+    def jobs(self) -> list[str]:
+        """The jobs that have left more than a log."""
+        with suppress(OSError):
+            return [folder.name for folder in self._root.iterdir() if any(self._spare(folder.name))]
+        return []
+
+    def clear(self, job_id: str) -> None:
+        """Deletes what the attempts of a job that has ended have left, but for the log."""
+        for path in list(self._spare(job_id)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+        with suppress(OSError):  # the log is there
+            (self._root / job_id).rmdir()
+
+    def _spare(self, job_id: str) -> Iterator[Path]:
+        with suppress(OSError):  # it is no folder, or an attempt has left just now
+            last = self.log(job_id)
+            for path in (self._root / job_id).iterdir():
+                if path == last:
+                    yield from (p for p in path.iterdir() if p.name != Path(LOG_PATH).parts[0])
+                elif path.name.isdecimal() or path.name.startswith(LEFT):
+                    yield path
+
     def delete(self, job_id: str) -> None:
         """Deletes what all attempts of a job have left."""
         shutil.rmtree(self._root / job_id, ignore_errors=True)
@@ -70,3 +103,24 @@ def _attempts(folder: Path) -> list[int]:
         return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
     except FileNotFoundError:
         return []
+
+
+class Clearer:
+    """Clears folders of jobs that ended when no attempt had them, as by a cancel between two."""
+
+    kind = "folders"
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+
+    def idle(self) -> Mapping[str, str]:
+        """The jobs that have left something, by themselves; those that run are among them."""
+        return {job_id: job_id for job_id in self._runs.jobs()}
+
+    def drop(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Clears the folders of jobs. What cannot be deleted is found again."""
+        for job_id in names:
+            self._runs.clear(job_id)
+        return {}
+
+    def close(self) -> None: ...

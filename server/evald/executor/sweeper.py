@@ -1,4 +1,4 @@
-"""Has dropped, outside of this machine, what jobs have left there."""
+"""Has dropped what jobs have left, on this machine or elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from evald.errors import EvaldError
 log = structlog.get_logger()
 
 EVERY_SECONDS = 1.0
-"""How often one looks; that reads a folder, which is empty as long as no job has left anything."""
+"""How often one looks, unless said otherwise; that reads a folder, which is empty as long as no job
+has left anything."""
 
 LONGEST_SECONDS = 300.0
 """The longest wait after a failure; it doubles from one to the next."""
@@ -27,26 +28,32 @@ class Jobs(Protocol):
 
 
 class Dropper(Protocol):
-    """Drops collections."""
+    """Drops things of one kind."""
+
+    @property
+    def kind(self) -> str:
+        """What they are, such as `collections`."""
 
     def idle(self) -> Mapping[str, str]:
-        """The collections that no process uses, and the job of each."""
+        """The names of those that no process uses, and the job of each."""
 
-    def drop(self, collections: Sequence[str]) -> Mapping[str, str]:
-        """Answers why collections could not be dropped, of those that could not."""
+    def drop(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Answers why some could not be dropped, of those that could not."""
 
     def close(self) -> None:
         """Ends what goes on."""
 
 
 class Sweeper:
-    """Drops the collections of jobs that have ended, or were deleted, and whose child did not do
-    so because it was killed, told to end, or could not. Its own thread does it, as long as it
+    """Drops what jobs have left that have ended, or were deleted, because the process that should
+    have done so was killed, told to end, or could not. Its own thread does it, as long as it
     takes."""
 
-    def __init__(self, jobs: Jobs, dropper: Dropper) -> None:
+    def __init__(self, jobs: Jobs, dropper: Dropper, *, every: float = EVERY_SECONDS) -> None:
+        """`every` is the seconds between looks."""
         self._jobs = jobs
         self._dropper = dropper
+        self._every = every
         self._closing = Event()
         self._thread = Thread(target=self._sweep_forever, name="sweeper", daemon=True)
 
@@ -70,9 +77,10 @@ class Sweeper:
             return True
         failed = self._dropper.drop(left)
         if done := [name for name in left if name not in failed]:
-            log.info("collections dropped that jobs had left", collections=done)
+            log.info("dropped what jobs had left", kind=self._dropper.kind, names=done)
         if failed and not self._closing.is_set():
-            log.warning("collections not dropped; this is tried again", causes=dict(failed))
+            what = {"kind": self._dropper.kind, "causes": dict(failed)}
+            log.warning("not dropped what jobs have left; this is tried again", **what)
         return not failed
 
     def _sweep_forever(self) -> None:
@@ -81,9 +89,9 @@ class Sweeper:
             try:
                 went_well = self.sweep()
             except EvaldError as e:
-                log.warning("jobs that left collections not looked up", cause=e.message)
+                log.warning("jobs that have left something not looked up", cause=e.message)
                 went_well = False
             except Exception as e:
                 log.error("sweeping failed", exc_info=e)
                 went_well = False
-            wait = EVERY_SECONDS if went_well else min(max(wait, 1) * 2, LONGEST_SECONDS)
+            wait = self._every if went_well else min(max(wait, 1) * 2, LONGEST_SECONDS)
