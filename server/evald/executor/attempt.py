@@ -58,8 +58,9 @@ class Vault(Protocol):
 class Attempt:
     """Runs one claimed job on the calling thread; `stop` may be called from any other.
 
-    It ends in exactly one of three ways: the job is finished, the job is given back to the queue,
-    or the lease was lost, and then nothing more is written.
+    It ends in exactly one of four ways: the job is finished; it is given back to the queue; it is
+    left to be rescued, when the database stays away; or the lease was lost, and then nothing more
+    is written.
     """
 
     def __init__(
@@ -78,7 +79,6 @@ class Attempt:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.fence: Fence = claim.fence
-        self.deadline = clock() + (claim.max_runtime or max_runtime)
         self._claim = claim
         self._devices = devices
         self._queue = queue
@@ -91,6 +91,7 @@ class Attempt:
         self._limit = claim.max_runtime or max_runtime
         self._clock = clock
         self._started = self._written = clock()
+        self.deadline = self._started + self._limit
         self._patience = Patience()
         self._standing = at_start(claim.config)
         self._lock = Lock()

@@ -40,16 +40,14 @@ VANISHED = {
 in the URL goes before. A system's own limits are up to two hours, in which all threads would
 wait."""
 
-SCHEMA_SECONDS = 60
-"""How long a migration may leave PostgreSQL without its next statement."""
+REST_SECONDS = 60
+"""How long PostgreSQL may be left without a transaction's next statement, unless said otherwise, as
+by a migration."""
 
 END_SESSIONS = text(
     "select pg_terminate_backend(pid) from pg_stat_activity where application_name = any(:names)"
     " and datname = current_database() and usename = current_user and pid <> pg_backend_pid()"
 )
-
-REST_SECONDS = 7.5
-"""How long a writer may leave PostgreSQL without its next statement."""
 
 
 class Database:
@@ -174,7 +172,7 @@ class Database:
         """A connection for a change of the schema, committed at the end of the block."""
         with _told(), within(MOST_SECONDS), self._writing.begin() as connection:
             if not self.is_sqlite:  # all other servers wait, should this one stop
-                connection.execute(_set_locally(idle_in_transaction_session_timeout=SCHEMA_SECONDS))
+                connection.execute(_set_locally(idle_in_transaction_session_timeout=REST_SECONDS))
             yield connection
 
     @contextmanager
