@@ -78,8 +78,8 @@ class App:
         )
         leftovers = Leftovers(settings.clients.collections)
         self.sweepers = (
-            Sweeper(self.store.queue, Dropper(settings.milvus_url, leftovers)),
-            Sweeper(self.store.queue, Clearer(self.runs), every=CLEAR_SECONDS),
+            Sweeper(self.store.queue.over, Dropper(settings.milvus_url, leftovers)),
+            Sweeper(self.store.queue.ended, Clearer(self.runs), every=CLEAR_SECONDS),
         )
         maker = Maker()
         targets = Entities(

@@ -23,17 +23,12 @@ def within(seconds: float) -> Iterator[None]:
         _ends.reset(token)
 
 
-def left() -> float | None:
-    """Seconds that are left; less than 0 when the time is over, None where there is no deadline."""
-    ends = _ends.get()
-    return None if ends is None else ends - time.monotonic()
-
-
 def remaining(default: float) -> float:
     """Seconds that are left, `default` where there is no deadline. Raises DeadlineExceeded."""
-    seconds = left()
-    if seconds is None:
+    ends = _ends.get()
+    if ends is None:
         return default
-    if seconds <= 0:
+    left = ends - time.monotonic()
+    if left <= 0:
         raise DeadlineExceeded
-    return seconds
+    return left

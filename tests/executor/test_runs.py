@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -68,22 +68,16 @@ def test_of_jobs_that_are_over_the_log_stays(tmp_path: Path) -> None:
         (tmp_path / job_id / "3" / LOG_PATH).parent.mkdir()
         (tmp_path / job_id / "3" / LOG_PATH).write_text("said")
         (tmp_path / job_id / "left-x" / "run").mkdir(parents=True)
+        (tmp_path / job_id / "3" / "link").symlink_to(tmp_path)
     (tmp_path / "notes.txt").write_text("somebody's")
     before = files(tmp_path / "runs")
-    sweeper = Sweeper(Running(), Clearer(runs))
+    sweeper = Sweeper(lambda jobs: set(jobs) - {"runs"}, Clearer(runs))
     assert sweeper.sweep()
     assert files(tmp_path / "runs") == before
     assert files(tmp_path / "cancelled") == ["3", "3/logs", "3/logs/job.log"]
     assert not (tmp_path / "empty").exists()
     assert (tmp_path / "notes.txt").exists()
     assert runs.jobs() == ["runs"]
-
-
-class Running:
-    """The job `runs` does, and all others are over."""
-
-    def over(self, job_ids: Iterable[str]) -> set[str]:
-        return set(job_ids) - {"runs"}
 
 
 def files(folder: Path) -> list[str]:

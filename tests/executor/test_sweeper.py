@@ -60,22 +60,22 @@ class Server:
 def test_collections_of_jobs_that_are_over_are_dropped() -> None:
     server = Server({"evald_a_0": "a", "evald_a_1": "a", "evald_b_0": "b"})
     jobs = Jobs({"b"})
-    assert Sweeper(jobs, server).sweep()
+    assert Sweeper(jobs.over, server).sweep()
     assert server.there == {"evald_b_0": "b"}
-    assert Sweeper(jobs, server).sweep()
+    assert Sweeper(jobs.over, server).sweep()
     assert server.tries == 1, "there was nothing more to drop"
     jobs.running.clear()
-    assert Sweeper(jobs, server).sweep()
+    assert Sweeper(jobs.over, server).sweep()
     assert server.there == {}
     asked = jobs.asked
-    assert Sweeper(jobs, server).sweep()
+    assert Sweeper(jobs.over, server).sweep()
     assert jobs.asked == asked, "without collections nobody is asked"
 
 
 def test_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeper, "LONGEST_SECONDS", 0.02)
     server, jobs = Server({"evald_a_0": "a"}, failing=2), Jobs(away=True)
-    swept = Sweeper(jobs, server, every=0.01)
+    swept = Sweeper(jobs.over, server, every=0.01)
     swept.start()
     while jobs.asked < 2:
         time.sleep(0.01)

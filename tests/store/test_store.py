@@ -28,6 +28,7 @@ from evald.errors import (
 )
 from evald.settings import Settings
 from evald.store import store as module
+from evald.store.jobs import enter, find
 from evald.store.queue import held
 from evald.store.store import Store
 from tests.store.conftest import opened
@@ -241,8 +242,6 @@ def test_job_that_always_dies_fails_after_the_last_attempt(store: Store) -> None
     error = {"kind": "crash", "message": "the child died"}
     for number in (1, 2, 3):
         with store.database.write() as session:
-            from evald.store.jobs import find
-
             find(session, job_id).not_before = 0
         fence = claim(store, job_id).fence
         status = store.queue.release(fence, counted=True, error=error)
@@ -280,6 +279,24 @@ def test_tasks_run_only_while_an_attempt_does(
         found = store.jobs.get(job_id)
         assert found["status"] == ("cancelled" if "cancelled" in ends else "failed")
         assert found["status_details"]["task_status"] == {"done": "completed", **tasks}
+
+
+def test_claim_that_nobody_heard_of_is_given_back(settings: Settings) -> None:
+    """Also when it is committed only now, as after a disk that hung; on SQLite it cannot be."""
+    with opened(settings) as store, ThreadPoolExecutor(1) as pool:
+        job_id, other, mine = (job(store)["id"] for _ in range(3))
+        claim(store, mine)
+        claim(store, other, "other")
+        with store.database.write() as session:
+            row = find(session, job_id)
+            row.worker = "w"
+            enter(session, row, JobStatus.RUNNING)
+            call = pool.submit(store.queue.disown, "w", [job_id, other, "gone"])
+            time.sleep(0.3)
+            assert not call.done()
+        call.result(20)
+        found = {i: store.jobs.get(i)["status"] for i in (job_id, other, mine)}
+        assert found == {job_id: "pending", other: "running", mine: "running"}
 
 
 def test_attempt_that_was_drained_does_not_count(store: Store) -> None:

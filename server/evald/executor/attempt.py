@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -91,7 +92,8 @@ class Attempt:
         self._limit = claim.max_runtime or max_runtime
         self._clock = clock
         self._started = self._written = clock()
-        self.deadline = self._started + self._limit
+        self.deadline = math.inf
+        """When the run has to end; what it waits for before it begins is none of its time."""
         self._patience = Patience()
         self._standing = at_start(claim.config)
         self._lock = Lock()
@@ -192,6 +194,7 @@ class Attempt:
             run = self._patience(start)
         except Unavailable as e:
             raise ChildDied("lost", e.message) from e
+        self.deadline = self._clock() + self._limit
         with self._lock:
             self._run = run
             if self._reason is not None:
@@ -207,7 +210,7 @@ class Attempt:
             config=config,
             target=target,
             clients=self._clients,
-            seconds=self.deadline - self._clock(),
+            seconds=self._limit,
             devices=self._devices,
             kept=self._patience(lambda: self._output.keep(self._samples)),
             folder=self._output.folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import Protocol
 
@@ -149,11 +150,17 @@ class Executor:
             except Exception as e:
                 log.error("placing failed", exc_info=e)
             self._news.wait(POLL_SECONDS)
+        with suppress(EvaldError):
+            self._disown()
 
-    def _place(self) -> None:
+    def _disown(self) -> None:
+        """Gives back what this server may have claimed, and does not run."""
         if self._unsure:
             self._queue.disown(self._worker, self._unsure)
             self._unsure.clear()
+
+    def _place(self) -> None:
+        self._disown()
         waiting = self._queue.waiting()
         ending = self._end_overtaken({job.job_id for job in waiting})
         waiting = [job for job in waiting if job.job_id not in ending]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 from evald.errors import LeaseLost
 
@@ -75,7 +76,7 @@ class Runs:
     def clear(self, job_id: str) -> None:
         """Deletes what the attempts of a job that has ended have left, but for the log."""
         for path in list(self._spare(job_id)):
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 with suppress(OSError):
@@ -112,15 +113,20 @@ class Clearer:
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
+        self._closing = Event()
 
     def idle(self) -> Mapping[str, str]:
         """The jobs that have left something, by themselves; those that run are among them."""
         return {job_id: job_id for job_id in self._runs.jobs()}
 
     def drop(self, names: Sequence[str]) -> Mapping[str, str]:
-        """Clears the folders of jobs. What cannot be deleted is found again."""
+        """Clears the folders of jobs. Answers why some have something left."""
         for job_id in names:
-            self._runs.clear(job_id)
-        return {}
+            if not self._closing.is_set():
+                self._runs.clear(job_id)
+        left = set(self._runs.jobs())
+        return {job_id: "not all could be deleted" for job_id in names if job_id in left}
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Has it end after the job that it is at."""
+        self._closing.set()

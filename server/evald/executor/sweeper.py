@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event, Thread
 from typing import Protocol
 
@@ -18,13 +18,6 @@ has left anything."""
 
 LONGEST_SECONDS = 300.0
 """The longest wait after a failure; it doubles from one to the next."""
-
-
-class Jobs(Protocol):
-    """Looks jobs up."""
-
-    def over(self, job_ids: Iterable[str]) -> set[str]:
-        """Those that have ended, or are not there."""
 
 
 class Dropper(Protocol):
@@ -49,9 +42,16 @@ class Sweeper:
     have done so was killed, told to end, or could not. Its own thread does it, as long as it
     takes."""
 
-    def __init__(self, jobs: Jobs, dropper: Dropper, *, every: float = EVERY_SECONDS) -> None:
-        """`every` is the seconds between looks."""
-        self._jobs = jobs
+    def __init__(
+        self,
+        over: Callable[[Iterable[str]], set[str]],
+        dropper: Dropper,
+        *,
+        every: float = EVERY_SECONDS,
+    ) -> None:
+        """`over` tells which of some jobs need nothing any more; `every` is the seconds between
+        looks."""
+        self._over = over
         self._dropper = dropper
         self._every = every
         self._closing = Event()
@@ -72,7 +72,7 @@ class Sweeper:
         idle = self._dropper.idle()
         if not idle:
             return True
-        over = self._jobs.over(set(idle.values()))
+        over = self._over(set(idle.values()))
         if not (left := sorted(name for name, job_id in idle.items() if job_id in over)):
             return True
         failed = self._dropper.drop(left)

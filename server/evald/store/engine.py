@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
-from evald.deadline import remaining, within
+from evald.deadline import remaining
 from evald.errors import InvalidArgument, ResourceExhausted, Unavailable, Uncertain
 from evald.failpoints import failpoint
 from evald.store.clock import steady_clock
@@ -102,8 +102,11 @@ class Database:
                 own = {**VANISHED, "application_name": _known_as(name)}
                 options["connect_args"] = {k: v for k, v in own.items() if k not in parsed.query}
         self.engine: Engine = create_engine(parsed, **options)
+        self._patient: Callable[[], AbstractContextManager[None]] = nullcontext
         if parsed.get_driver_name() == "psycopg":
             from evald.store import postgresql  # of the extra evald[postgres]
+
+            self._patient = postgresql.patient
 
             event.listen(
                 self.engine,
@@ -148,7 +151,7 @@ class Database:
         """Says how long PostgreSQL works at a statement of this transaction, and waits for one."""
         session.execute(
             _set_locally(
-                statement_timeout=remaining(WAIT_SECONDS),
+                statement_timeout=min(WAIT_SECONDS, remaining(WAIT_SECONDS)),
                 idle_in_transaction_session_timeout=self._rest_seconds,
             )
         )
@@ -170,7 +173,7 @@ class Database:
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection for a change of the schema, committed at the end of the block."""
-        with _told(), within(MOST_SECONDS), self._writing.begin() as connection:
+        with _told(), self._patient(), self._writing.begin() as connection:
             if not self.is_sqlite:  # all other servers wait, should this one stop
                 connection.execute(_set_locally(idle_in_transaction_session_timeout=REST_SECONDS))
             yield connection

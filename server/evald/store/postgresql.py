@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
 
-from evald.deadline import left
-
 SILENT_SECONDS = 40.0
-"""How long PostgreSQL may say nothing, unless a call has more time. This is longer than writers
-wait for each other."""
+"""How long PostgreSQL may say nothing to a statement: longer than writers wait for each other."""
+
+PING_SECONDS = 5.0
+"""How long it may say nothing when it is only asked whether it is there, as before each use of a
+connection."""
+
+_patient: ContextVar[bool] = ContextVar("patient", default=False)
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """In this block PostgreSQL may take as long as it wants, as for a change of the schema."""
+    token = _patient.set(True)
+    try:
+        yield
+    finally:
+        _patient.reset(token)
 
 
 def connect(*args: Any, **given: Any) -> Connection:
@@ -33,7 +48,8 @@ class Connection(psycopg.Connection[Any]):
         return super().wait(self._listen(gen), *args, **given)
 
     def _listen(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        longest = max(SILENT_SECONDS, left() or 0.0)
+        # SQLAlchemy asks whether it is there, and nothing else, outside of a transaction.
+        longest = PING_SECONDS if self.autocommit else SILENT_SECONDS
         heard = time.monotonic()
         try:
             wanted = next(gen)
@@ -41,7 +57,7 @@ class Connection(psycopg.Connection[Any]):
                 ready = yield wanted
                 if ready:
                     heard = time.monotonic()
-                elif time.monotonic() - heard > longest:
+                elif time.monotonic() - heard > longest and not _patient.get():
                     self.close()
                     raise psycopg.OperationalError(
                         f"PostgreSQL, or what is before it, has said nothing for {longest:.0f} s"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Index, and_, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Index, and_, false, func, or_, select, update
 from sqlalchemy.sql.functions import count
 from sqlmodel import Session, col
 
@@ -152,12 +152,14 @@ class Queue:
 
     def disown(self, worker: str, job_ids: Collection[str]) -> None:
         """Gives back those of some jobs that a worker holds, without counting an attempt."""
-        ours = (col(JobRow.id).in_(job_ids), JobRow.worker == worker, col(JobRow.status).in_(HELD))
         with self._database.write() as session:
-            for row in session.scalars(
-                select(JobRow).where(*ours).options(*SLIM).with_for_update()
-            ):
-                self._put_back(session, row, 0.0, counted=False, error={})
+            # The claim may not be committed yet: this waits for it, and sees what came of it.
+            rows = session.scalars(
+                select(JobRow).where(col(JobRow.id).in_(job_ids)).options(*SLIM).with_for_update()
+            ).all()
+            for row in rows:
+                if row.worker == worker and row.status in HELD:
+                    self._put_back(session, row, 0.0, counted=False, error={})
 
     def hold(self, job_ids: Sequence[str]) -> None:
         """Shows created jobs that no slot or GPU is free for as pending."""
@@ -196,11 +198,17 @@ class Queue:
     def over(self, job_ids: Iterable[str]) -> set[str]:
         """Those of some jobs that have ended, or are not there."""
         asked = set(job_ids)
+        return asked - self._of(asked, col(JobRow.status).not_in(FINAL))
+
+    def ended(self, job_ids: Iterable[str]) -> set[str]:
+        """Those of some jobs that have ended, and are there."""
+        return self._of(job_ids, col(JobRow.status).in_(FINAL))
+
+    def _of(self, job_ids: Iterable[str], state: ColumnElement[bool]) -> set[str]:
+        """Those of some jobs that are in a state."""
         with self._database.read() as session:
-            rows = session.scalars(
-                select(JobRow.id).where(col(JobRow.id).in_(asked), col(JobRow.status).not_in(FINAL))
-            )
-            return asked - set(rows)
+            found = select(JobRow.id).where(col(JobRow.id).in_(set(job_ids)), state)
+            return set(session.scalars(found))
 
     def finish(
         self,
@@ -285,7 +293,7 @@ class Queue:
         _let_go(row)
         if row.status == JobStatus.CANCELLING:
             enter(session, row, JobStatus.CANCELLED)
-        elif row.failures >= self._max_attempts:
+        elif counted and row.failures >= self._max_attempts:
             row.error = {
                 **error,
                 "message": f"{error['message']} (run {row.failures} of {self._max_attempts})",
