@@ -9,9 +9,9 @@ from sqlalchemy import insert
 from evald.domain import ids
 from evald.executor.gpus import Gpus
 from evald.executor.turns import Turns
-from evald.store.queue import VIEW_OF_KIND
 from evald.store.store import Store
 from evald.store.tables import JobRow
+from evald.store.turns import VIEW_OF_KIND
 from tests.store.test_store import job
 
 

@@ -14,8 +14,9 @@ from evald.domain.fleet import Queued, Running, Server, Snapshot
 from evald.domain.states import HELD, WAITING
 from evald.store.clock import epoch, wall
 from evald.store.engine import Database
-from evald.store.queue import EXPIRED, IN_TURN
+from evald.store.queue import EXPIRED
 from evald.store.tables import JobRow, ServerRow
+from evald.store.turns import IN_TURN
 
 QUEUE_LIMIT = 1000
 

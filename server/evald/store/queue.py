@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, and_, false, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, false, or_, select, update
 from sqlalchemy.sql.functions import count
 from sqlmodel import Session, col
 
 from evald.domain import ids
 from evald.domain.attempts import Claim, Fence, Waiting
-from evald.domain.devices import Need
 from evald.domain.states import FINAL, HELD, LAUNCH_FAILED, WAITING, JobStatus
 from evald.errors import LeaseLost
 from evald.store.clock import epoch
 from evald.store.engine import Database
 from evald.store.jobs import SLIM, enter
 from evald.store.tables import JobRow, ResultRow
+from evald.store.turns import VIEW, VIEW_OF_KIND, first_of_each
 
 SLOT_LOCK = 5170134
 """Of the locks of PostgreSQL, the class of those on a namespace's slots."""
@@ -32,22 +32,8 @@ RETRY_SECONDS = 2.0
 LONGEST_WAIT = 360.0
 """What no wait before an attempt is longer than."""
 
-VIEW = 5000
-"""Waiting jobs that are looked at when it is asked whose turn it is."""
-
-VIEW_OF_KIND = 100
-"""Those of one kind. When one of them cannot start, those behind it cannot either."""
-
-KIND = (JobRow.status, JobRow.namespace, JobRow.gpus, JobRow.gpu_memory)
-"""What decides, besides their turn, which jobs may start."""
-
-IN_TURN = (col(JobRow.priority).desc(), col(JobRow.created_at), col(JobRow.id))
-"""Whose turn it is: those of a higher priority first, then the oldest."""
-
 EXPIRED = and_(col(JobRow.status).in_(HELD), col(JobRow.lease_until) < epoch())
 """Whether a job is held by a lease that has run out."""
-
-Index("job_turn", *KIND, *IN_TURN, JobRow.not_before)
 
 
 class Queue:
@@ -60,25 +46,10 @@ class Queue:
         self._namespace_slots = namespace_slots
 
     def waiting(self, *, view: int = VIEW, of_kind: int = VIEW_OF_KIND) -> list[Waiting]:
-        """Jobs that may start now: those of a higher priority first, then the oldest.
-
-        Of a long queue these are the first of each kind, so that no number of jobs that wait for
-        their namespace's cap or for GPUs hides one that could start.
-        """
-        place = func.row_number().over(partition_by=KIND, order_by=IN_TURN).label("place")
-        columns = (*KIND, JobRow.id, JobRow.priority, JobRow.created_at)
-        may_start = (col(JobRow.status).in_(WAITING), col(JobRow.not_before) <= epoch())
-        job = select(*columns, place).where(*may_start).subquery().c
-        order = (job.place, job.priority.desc(), job.created_at, job.id)
+        """Jobs that may start now: those of a higher priority first, then the oldest; of a long
+        queue the first of each kind."""
         with self._database.read() as session:
-            rows = session.execute(
-                select(job).where(job.place <= of_kind).order_by(*order).limit(view)
-            ).all()
-        rows = sorted(rows, key=lambda row: (-row.priority, row.created_at, row.id))
-        return [
-            Waiting(row.id, row.status, Need(row.gpus, row.gpu_memory), row.namespace)
-            for row in rows
-        ]
+            return first_of_each(session, view, of_kind)
 
     def running(self) -> dict[str, int]:
         """How many jobs of each namespace run, on any worker."""
