@@ -177,14 +177,15 @@ class Run:
         return found
 
     def await_end(self, service: Service, seconds: float = END_SECONDS) -> float:
-        """Waits until every acknowledged job has ended; how long that took."""
+        """Waits until every job has ended; how long that took."""
         began = time.monotonic()
         await_that(lambda: self.unended(service) == 0, seconds, 0.2)
         return time.monotonic() - began
 
     def unended(self, service: Service) -> int:
-        status = statuses(service.database)
-        return sum(status.get(i) not in {*FINAL, None} for i in {*self.tags, *self.bare})
+        """How many jobs have not ended. Those count too of which nobody was told that they are
+        there, since the server died: they run as all others do, and lease GPUs."""
+        return sum(status not in FINAL for status in statuses(service.database).values())
 
     def running(self, service: Service) -> int:
         return Counter(statuses(service.database).values())[JobStatus.RUNNING]
