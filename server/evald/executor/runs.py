@@ -73,8 +73,9 @@ class Runs:
             return [folder.name for folder in self._root.iterdir() if any(self._spare(folder.name))]
         return []
 
-    def clear(self, job_id: str) -> None:
-        """Deletes what the attempts of a job that has ended have left, but for the log."""
+    def clear(self, job_id: str) -> bool:
+        """Deletes what the attempts of a job that has ended have left, but for the log. Answers
+        whether all of it is gone."""
         for path in list(self._spare(job_id)):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -83,6 +84,7 @@ class Runs:
                     path.unlink()
         with suppress(OSError):  # the log is there
             (self._root / job_id).rmdir()
+        return not any(self._spare(job_id))
 
     def _spare(self, job_id: str) -> Iterator[Path]:
         with suppress(OSError):  # it is no folder, or an attempt has left just now
@@ -121,11 +123,11 @@ class Clearer:
 
     def drop(self, names: Sequence[str]) -> Mapping[str, str]:
         """Clears the folders of jobs. Answers why some have something left."""
-        for job_id in names:
-            if not self._closing.is_set():
-                self._runs.clear(job_id)
-        left = set(self._runs.jobs())
-        return {job_id: "not all could be deleted" for job_id in names if job_id in left}
+        return {
+            job_id: "not all could be deleted"
+            for job_id in names
+            if self._closing.is_set() or not self._runs.clear(job_id)
+        }
 
     def close(self) -> None:
         """Has it end after the job that it is at."""

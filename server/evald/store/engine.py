@@ -111,7 +111,7 @@ class Database:
             event.listen(
                 self.engine,
                 "do_connect",
-                lambda _, made, args, given: postgresql.connect(*args, **given),
+                lambda _, made, args, given: postgresql.Connection.connect(*args, **given),
             )
         if self.is_sqlite:
             clock = steady_clock()

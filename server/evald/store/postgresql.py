@@ -30,11 +30,6 @@ def patient() -> Iterator[None]:
         _patient.reset(token)
 
 
-def connect(*args: Any, **given: Any) -> Connection:
-    """As psycopg.connect."""
-    return Connection.connect(*args, **given)
-
-
 class Connection(psycopg.Connection[Any]):
     """Breaks when PostgreSQL says nothing for too long.
 

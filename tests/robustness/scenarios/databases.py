@@ -102,9 +102,7 @@ def disk_full(run: Run) -> None:
                 time.sleep(0.1)
         assert service.await_exit(0.01) is None, "the server died of a full disk"
         hog.unlink()
-        began = time.monotonic()
-        await_that(lambda: run.create(service, model, rows) == 201, 30)
-        took = time.monotonic() - began
+        took = await_service(run, service, model, rows, 30)
         run.figure(
             promise,
             goal,
@@ -144,9 +142,7 @@ def database_restarted(run: Run) -> None:
         worst = 0.0
         for _ in range(count):
             postgresql.restart(1)
-            began = time.monotonic()
-            await_that(lambda: run.create(service, model, rows) == 201, 60)
-            worst = max(worst, time.monotonic() - began)
+            worst = max(worst, await_service(run, service, model, rows, 60))
             await_that(lambda: model.busy, 20)
         run.figure(
             f"PostgreSQL restarts {count} times",
@@ -168,9 +164,7 @@ def database_hangs(run: Run) -> None:
                 call = pool.submit(run.create, service, model, rows)
                 time.sleep(seconds)
             answer = call.result()
-        began = time.monotonic()
-        await_that(lambda: run.create(service, model, rows) == 201, 60)
-        took = time.monotonic() - began
+        took = await_service(run, service, model, rows, 60)
         expected = {503, 504} if run.full else {201}
         run.figure(
             f"PostgreSQL hangs for {seconds} s",
@@ -246,6 +240,13 @@ def endpoint_down(run: Run) -> None:
             "all jobs complete",
             f"{took:.0f} s after it came back",
         )
+
+
+def await_service(run: Run, service: Service, model: Model, rows: int, seconds: float) -> float:
+    """Waits until a job can be created again, at most so many seconds; how long that took."""
+    began = time.monotonic()
+    await_that(lambda: run.create(service, model, rows) == 201, seconds)
+    return time.monotonic() - began
 
 
 @contextmanager
