@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from typing import Any
 
 import psutil
 import requests
+
+from tests.ports import free_port
 
 START_SECONDS = 60
 END_SECONDS = 20
@@ -29,7 +30,7 @@ class Service:
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
         self.log = data_dir / "evald.log"
-        self._grpc_port, self._rest_port = free_ports(2)
+        self._grpc_port, self._rest_port = free_port(), free_port()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("EVALD_")}
         self._environment = {**inherited, "EVALD_DATA_DIR": str(data_dir), **settings}
         self._process: subprocess.Popen[bytes] | None = None
@@ -165,15 +166,3 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()

@@ -20,7 +20,7 @@ from evald.executor.driver import Driver
 from evald.executor.events import Done, Failed, Samples
 from evald.executor.ray import RayBackend, Terms
 from evald.settings import Settings
-from tests.service import free_ports
+from tests.ports import free_port
 
 MakeSpec = Callable[..., JobSpec]
 Until = Callable[[Callable[[], Any]], None]
@@ -148,7 +148,7 @@ def test_an_address_is_host_and_port(address: str, tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
-    [port] = free_ports(1)
+    port = free_port()
     with pytest.raises(Unavailable, match=f"EVALD_RAY_ADDRESS: nobody listens on 127.0.0.1:{port}"):
         Driver(Settings(data_dir=tmp_path, ray_address=f"127.0.0.1:{port}"))
 

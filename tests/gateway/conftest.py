@@ -1,6 +1,5 @@
 """A real Envoy in front of a gRPC server that answers what a test tells it to."""
 
-import socket
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from evaluation.v1 import (
     result_service_pb2,
     target_service_pb2,
 )
+from tests.ports import free_port
 
 LOOPBACK = "127.0.0.1"
 FILES = (
@@ -35,13 +35,6 @@ FILES = (
     result_service_pb2,
     target_service_pb2,
 )
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return probe.getsockname()[1]
 
 
 @dataclass
@@ -173,9 +166,3 @@ def gateway(running: Gateway) -> Gateway:
     stub = running.stub
     stub.answers, stub.requests, stub.metadata = {}, [], []
     return running
-
-
-@pytest.fixture
-def unused_port() -> Callable[[], int]:
-    """Makes port numbers that nothing listens on."""
-    return free_port

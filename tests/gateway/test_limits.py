@@ -11,17 +11,18 @@ from evald.envoy import Envoy
 from evald.rpc import size
 from evald.settings import Settings
 from evaluation.v1 import target_pb2
+from tests.ports import free_port
 
 JOBS = "/v1/evaluation/jobs"
 
 
 @pytest.fixture
-def start(gateway, unused_port, tmp_path):
+def start(gateway, tmp_path):
     """Starts gateways in front of the stub; answers where they listen."""
     started = []
 
     def start(**limits):
-        settings = Settings(rest_port=unused_port(), **limits)
+        settings = Settings(rest_port=free_port(), **limits)
         envoy = Envoy(settings, gateway.folder, log_path=tmp_path / "log", threads=1)
         started.append(envoy)
         envoy.start()

@@ -11,6 +11,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from evald.envoy import Envoy, private_folder
 from evald.settings import Settings
+from tests.ports import free_port
 
 
 def status(code, *, wait=False):
@@ -140,9 +141,9 @@ def carry(source, target):
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
-def test_a_connection_that_breaks(gateway, unused_port, tmp_path, verb):
+def test_a_connection_that_breaks(gateway, tmp_path, verb):
     """The server had the request: what became of it nobody knows."""
-    settings = Settings(rest_port=unused_port())
+    settings = Settings(rest_port=free_port())
     with private_folder() as folder, Wire(folder / "grpc", gateway.folder / "grpc") as wire:
         for method in ("ListJobs", "CreateJob"):
             gateway.stub.answers[method] = lambda request: wire.cut()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.service import free_ports
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +88,7 @@ def test_serves_when_installed(wheel: Path, tmp_path: Path) -> None:
 @contextmanager
 def serving(evald: Path, folder: Path) -> Iterator[str]:
     """Runs `evald up` in a folder, with nothing of this process's environment but the path."""
-    grpc_port, rest_port = free_ports(2)
+    grpc_port, rest_port = free_port(), free_port()
     base = f"http://127.0.0.1:{rest_port}"
     command = [str(evald), "up", "--grpc-port", str(grpc_port), "--rest-port", str(rest_port)]
     with (folder / "evald.log").open("wb") as log:

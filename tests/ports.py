@@ -1,0 +1,31 @@
+"""Loopback ports for servers that tests start."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+PORTS = range(10_000, 32_768)
+"""Below the ports that Linux gives to outgoing connections (ip_local_port_range, 32768 and up by
+default): one of those could take a port between its choice here and the server's start, or while
+a server that was killed starts again."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on, and that no other test process is given while
+    this one lives."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.2", port))
+            with socket.socket() as probe:
+                # As servers do: connections of one that has ended do not count.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+        else:
+            # The same port of another loopback address holds it, until this process ends.
+            held.detach()
+            return port
+    raise RuntimeError(f"no port from {PORTS.start} to {PORTS.stop - 1} is free on 127.0.0.1")
