@@ -100,7 +100,7 @@ class Shared:
 
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.xdist_group("ray"))])
-def kind(request: pytest.FixtureRequest) -> str:
+def executor(request: pytest.FixtureRequest) -> str:
     """The backend that a test runs on. Ray is started before the test counts what is open."""
     if request.param == "ray":
         Mark.ray = request.getfixturevalue("driver").marker
@@ -108,14 +108,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def mark(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mark]:
+def mark(executor: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mark]:
     """Marks all children of a test, and sees that no process and no open file is left."""
     mark = Mark()
     set_mark(monkeypatch)
     gc.collect()
     before = len(list(Path("/proc/self/fd").iterdir()))
     yield mark
-    if kind == "ray":
+    if executor == "ray":
         with suppress(AssertionError):
             wait_until(lambda: not mark.pids())  # a task ends after what it says last
     assert not [described(pid) for pid in mark.pids()]
@@ -129,14 +129,14 @@ def set_mark(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def backends(kind: str, mark: Mark, request: pytest.FixtureRequest) -> Iterator[Starts]:
+def backends(executor: str, mark: Mark, request: pytest.FixtureRequest) -> Iterator[Starts]:
     """Starts backends, and closes them."""
     started: list[AnyBackend] = []
 
     def start(**given: Any) -> AnyBackend:
         # Of the workers of Ray, which outlive a test, each keeps a child too.
-        settings = Settings(**{"warm_children": int(kind == "ray"), **given})
-        if kind == "local":
+        settings = Settings(**{"warm_children": int(executor == "ray"), **given})
+        if executor == "local":
             limits = Limits.here(settings.job_memory, settings.job_processes, settings.job_output)
             started.append(LocalBackend(limits, warm=settings.warm_children))
         else:

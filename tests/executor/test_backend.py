@@ -83,7 +83,7 @@ def test_jobs_at_once_have_children_of_their_own(backend: AnyBackend, make_spec:
         said.close()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", ["local"], indirect=True)
+@pytest.mark.parametrize("executor", ["local"], indirect=True)
 @pytest.mark.parametrize("limit", ["JOBS_PER_CHILD", "RSS_LIMIT"])
 def test_a_child_is_retired(
     limit: str, backend: AnyBackend, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
@@ -93,7 +93,7 @@ def test_a_child_is_retired(
     assert len(pids) == 2
 
 
-def test_a_child_sees_its_devices_only(backend: AnyBackend, make_spec: MakeSpec, kind: str) -> None:
+def test_a_child_sees_its_devices_only(backend: AnyBackend, make_spec: MakeSpec) -> None:
     none, one, both, again = (
         told(backend, make_spec("tell", devices=d)) for d in [(), ("0",), ("0", "1"), ("0",)]
     )
@@ -208,7 +208,7 @@ def start_late(backend: AnyBackend, make_spec: MakeSpec) -> int:
     return first.pid
 
 
-@pytest.mark.parametrize("kind", ["local"], indirect=True)
+@pytest.mark.parametrize("executor", ["local"], indirect=True)
 def test_warm_children_wait_from_the_start_and_are_replaced(
     backends: Callable[..., AnyBackend], make_spec: MakeSpec, mark: Any, until: Until
 ) -> None:

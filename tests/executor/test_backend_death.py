@@ -263,7 +263,7 @@ input()
 """
 
 
-@pytest.mark.parametrize("kind", ["local"], indirect=True)
+@pytest.mark.parametrize("executor", ["local"], indirect=True)
 @pytest.mark.parametrize("do", ["hang", "stuck", "stubborn", "offspring"])
 def test_children_do_not_outlive_a_killed_server(do: str, mark: Any, until: Until) -> None:
     server = subprocess.Popen(

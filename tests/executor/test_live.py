@@ -74,7 +74,7 @@ def test_completed(evaluate: Callable[..., Outcome]) -> None:
     assert " INFO completed: 5 samples in " in found.logs["qa"]
 
 
-@pytest.mark.parametrize("kind", ["local"], indirect=True)  # Ray chooses a worker by itself
+@pytest.mark.parametrize("executor", ["local"], indirect=True)  # Ray chooses a worker by itself
 def test_the_next_one_runs_in_the_same_child(evaluate: Callable[..., Outcome]) -> None:
     assert evaluate("tell").result["told"]["pid"] == evaluate("tell").result["told"]["pid"]
 

@@ -26,7 +26,7 @@ MakeSpec = Callable[..., JobSpec]
 Until = Callable[[Callable[[], Any]], None]
 
 on_ray = pytest.mark.parametrize(
-    "kind", [pytest.param("ray", marks=pytest.mark.xdist_group("ray"))], indirect=True
+    "executor", [pytest.param("ray", marks=pytest.mark.xdist_group("ray"))], indirect=True
 )
 
 
