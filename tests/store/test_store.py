@@ -205,9 +205,9 @@ def test_overtaken_attempt_can_write_nothing(store: Store) -> None:
 def test_lease_that_is_renewed_is_not_rescued(store: Store) -> None:
     job_id = job(store)["id"]
     fence = claim(store, job_id, "w", lease_seconds=-1).fence
-    assert store.queue.renew([], lease_seconds=30) == {}
-    assert store.queue.renew([fence], lease_seconds=30) == {job_id: JobStatus.RUNNING}
-    assert store.queue.renew([replace(fence, attempt=2)], lease_seconds=30) == {}
+    assert store.queue.renew([], lease_seconds=30) == set()
+    assert store.queue.renew([fence], lease_seconds=30) == {job_id}
+    assert store.queue.renew([replace(fence, attempt=2)], lease_seconds=30) == set()
     assert store.queue.rescue() == []
     assert store.queue.rescue(worker="w") == [job_id]
 

@@ -100,8 +100,8 @@ class JobQueue(Protocol):
         """Gives back those of some jobs that a worker holds: it may have claimed them, and no
         attempt of its has them."""
 
-    def renew(self, fences: Sequence[Fence], *, lease_seconds: float) -> dict[str, JobStatus]:
-        """Renews the leases of attempts; answers the state of each job that is still held.
+    def renew(self, fences: Sequence[Fence], *, lease_seconds: float) -> set[str]:
+        """Renews the leases of attempts; answers the jobs that are still held.
 
         A lease whose attempt is not named runs out, so that its job is rescued.
         """

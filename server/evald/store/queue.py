@@ -144,17 +144,20 @@ class Queue:
             for row in rows:
                 enter(session, row, JobStatus.PENDING)
 
-    def renew(self, fences: Sequence[Fence], *, lease_seconds: float) -> dict[str, JobStatus]:
-        """Renews the leases of attempts; answers the state of each job that is still held."""
+    def renew(self, fences: Sequence[Fence], *, lease_seconds: float) -> set[str]:
+        """Renews the leases of attempts; answers the jobs that are still held."""
         ours = [
             and_(JobRow.id == f.job_id, JobRow.attempt == f.attempt, JobRow.worker == f.worker)
             for f in fences
         ]
-        held = (or_(false(), *ours), col(JobRow.status).in_(HELD))
+        renewed = (
+            update(JobRow)
+            .where(or_(false(), *ours), col(JobRow.status).in_(HELD))
+            .values(lease_until=epoch() + lease_seconds)
+            .returning(col(JobRow.id))
+        )
         with self._database.write("renew") as session:
-            session.execute(update(JobRow).where(*held).values(lease_until=epoch() + lease_seconds))
-            rows = session.execute(select(JobRow.id, JobRow.status).where(*held))
-            return {job_id: JobStatus(status) for job_id, status in rows}
+            return set(session.scalars(renewed))
 
     def cancelling(self, worker: str) -> list[str]:
         """Jobs that a worker holds and whose end was asked for."""
