@@ -200,9 +200,10 @@ def gpus_and_backend(settings: Settings) -> tuple[Gpus, Backend]:
     if settings.ray_address is None:
         gpus = Gpus(settings.gpus)
         return gpus, RayBackend(settings, Driver(settings, gpus.devices))
-    driver = Driver(settings)
-    found = str(driver.gpus) if settings.gpus == "auto" else settings.gpus
-    return Gpus(found), RayBackend(settings, driver)
+    if settings.gpus != "auto":
+        return Gpus(settings.gpus), RayBackend(settings, Driver(settings))
+    gpus = Gpus("none")
+    return gpus, RayBackend(settings, Driver(settings, on_gpus=gpus.resize))
 
 
 EXAMPLES = "custom, similarity_metrics, rag or gsm8k"

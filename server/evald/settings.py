@@ -114,8 +114,8 @@ class Settings(BaseSettings):
     warm_children: int = Field(1, description="Child processes kept ready.", ge=0)
     gpus: str = Field(
         "auto",
-        description="`auto` asks NVML, `none` uses none, `4` simulates four, `4x24` four of "
-        "24 GiB.",
+        description="`auto` asks NVML, or the Ray cluster; `none` uses none, `4` simulates four, "
+        "`4x24` four of 24 GiB.",
     )
     gpu_sharing: bool = Field(
         False, description="Whether jobs that set `gpu_memory` may share GPUs."

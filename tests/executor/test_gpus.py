@@ -112,6 +112,27 @@ def test_a_lease_is_all_or_nothing_and_lowest_first() -> None:
     assert again.visible == ("0", "1", "2")
 
 
+def test_devices_come_and_go() -> None:
+    found = Gpus("none")
+    assert found.lease(Need(1)) is None
+    found.resize(2)
+    first, second = found.lease(Need(1)), found.lease(Need(1))
+    assert (first, second) != (None, None)
+    found.resize(1)
+    assert [d.visible for d in found.devices] == ["0"]
+    assert found.free == 0
+    found.resize(3)
+    third = found.lease(Need(1))
+    assert third is not None
+    assert third.visible == ("2",)
+    found.resize(1)
+    for lease in (second, first, third):
+        lease.release()  # type: ignore[union-attr]
+    assert found.free == 1
+    found.resize(3)
+    assert found.free == 3
+
+
 def test_nothing_can_always_be_leased() -> None:
     lease = Gpus("none").lease(Need(0))
     assert lease is not None

@@ -97,9 +97,7 @@ def test_what_is_lost_with_a_node(
     nodes: Nodes, settings: Settings, make_spec: MakeSpec, until: Until
 ) -> None:
     raylets = [int(nodes.do("add")) for _ in range(2)]
-    driver = Driver(settings)
-    assert driver.gpus == 2
-    backend = RayBackend(settings, driver)
+    backend = RayBackend(settings, Driver(settings))
     runs = [backend.start(make_spec("stubborn", devices=("0",))) for _ in range(2)]
     first, second = sorted(runs, key=lambda run: raylets.index(parent(parent(run.pid))))
     nodes.do("kill 0")
@@ -113,6 +111,20 @@ def test_what_is_lost_with_a_node(
     backend.close()
     assert death(second).kind == "stopped"
     until(lambda: not Path(f"/proc/{second.pid}").exists())
+
+
+def test_gpus_are_counted_as_nodes_come_and_go(
+    nodes: Nodes, settings: Settings, until: Until
+) -> None:
+    told: list[int] = []
+    driver = Driver(settings, on_gpus=told.append)
+    assert told == [0]
+    for _ in range(2):
+        nodes.do("add")
+    until(lambda: told[-1] == 2)
+    nodes.do("kill 0")
+    until(lambda: told[-1] == 1)
+    driver.close()
 
 
 def test_what_is_lost_with_the_driver_and_the_head(
@@ -141,9 +153,10 @@ def test_what_is_lost_with_the_driver_and_the_head(
 
 
 def test_a_job_survives_its_node(nodes: Nodes, settings: Settings, tmp_path: Path) -> None:
-    raylets = [int(nodes.do("add")) for _ in range(2)]
     given = {"EVALD_EXECUTOR": "ray", "EVALD_RAY_ADDRESS": nodes.address}
     with Service(tmp_path / "data", **given) as service:
+        raylets = [int(nodes.do("add")) for _ in range(2)]
+        wait_until(lambda: len(get(service, "executor")["devices"]) == 2)
         sign = tmp_path / "sign"
         config = {
             "type": "trial",

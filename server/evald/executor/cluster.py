@@ -14,7 +14,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
@@ -230,14 +230,25 @@ def connect(address: str | None, cpus: int, gpus: int, folder: str) -> dict[str,
         )
     else:
         ray.init(address=address, log_to_driver=False)
-    has = ray.cluster_resources()
-    return {"gpus": int(has.get("GPU", 0)), "cpus": has.get("CPU", 0), "nodes": len(ray.nodes())}
+    return resources(ray.nodes())
 
 
-def serve(control: socket.socket) -> None:
-    """Carries the attempts whose sockets come through `control`, until that ends."""
+def is_alive(nodes: Sequence[Mapping[str, Any]], node_id: str) -> bool:
+    return all(node["Alive"] for node in nodes if node["NodeID"] == node_id)
+
+
+def resources(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the nodes that are alive have."""
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    gpus, cpus = (int(sum(has.get(kind, 0) for has in alive)) for kind in ("GPU", "CPU"))
+    return {"nodes": len(alive), "cpus": cpus, "gpus": gpus}
+
+
+def serve(control: socket.socket, known: Mapping[str, Any]) -> None:
+    """Carries the attempts whose sockets come through `control`, until that ends, and says there
+    what the nodes have when it is not what is `known` any more."""
     here = ray.get_runtime_context().get_node_id()
-    Thread(target=end_with, args=[here], daemon=True).start()
+    Thread(target=watch, args=[control, known, here], daemon=True).start()
     actor = ray.remote(Stops).options(
         num_cpus=0,
         max_concurrency=WAITING,
@@ -258,10 +269,14 @@ def serve(control: socket.socket) -> None:
         thread.join(max(0.0, ends - time.monotonic()))
 
 
-def end_with(node_id: str) -> None:
-    """Ends this process when its node is no part of the cluster any more: it would be of no use.
-    Ray does so itself when the head is lost."""
-    while all(n["Alive"] for n in ray.nodes() if n["NodeID"] == node_id):
+def watch(control: socket.socket, known: Mapping[str, Any], node_id: str) -> None:
+    """Says what the nodes have when that changes. Ends this process when its node is no part of the
+    cluster any more: it would be of no use. Ray does so itself when the head is lost."""
+    while is_alive(nodes := ray.nodes(), node_id):
+        if (found := resources(nodes)) != known:
+            known = found
+            with suppress(OSError):  # the server is gone
+                control.sendall(json.dumps(known).encode() + b"\n")
         time.sleep(LOOK_SECONDS)
     os._exit(1)
 
@@ -277,7 +292,7 @@ def main(control: int) -> None:
         with suppress(OSError):  # the server may be gone, also before it has heard the answer
             link.sendall(json.dumps(answer).encode() + b"\n")
             if "error" not in answer:
-                serve(link)
+                serve(link, answer)
     end = Timer(END_SECONDS, end_group)
     end.daemon = True
     end.start()

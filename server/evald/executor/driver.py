@@ -7,18 +7,17 @@ import json
 import math
 import os
 import secrets
-import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import Lock, Thread
+from typing import Any, BinaryIO
 
 import structlog
 
@@ -49,9 +48,16 @@ class Driver:
     Without EVALD_RAY_ADDRESS it starts a Ray on this machine, of its own, which ends with it.
     """
 
-    def __init__(self, settings: Settings, devices: Sequence[Device] = ()) -> None:
-        """Raises Unavailable when there is no Ray to work with, and InvalidArgument when a setting
-        asks for what Ray does not do."""
+    def __init__(
+        self,
+        settings: Settings,
+        devices: Sequence[Device] = (),
+        *,
+        on_gpus: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """`devices` are those of a Ray that is started here; `on_gpus` is told how many GPUs all
+        nodes have, now and when that changes. Raises Unavailable when there is no Ray to work with,
+        and InvalidArgument when a setting asks for what Ray does not do."""
         if settings.gpu_sharing:
             raise InvalidArgument.of(
                 "EVALD_GPU_SHARING", "Ray gives each job GPUs of its own; use EVALD_EXECUTOR=local"
@@ -62,13 +68,12 @@ class Driver:
         attempts = settings.slots + settings.live_slots
         self._cpus = max(1, math.ceil(attempts * settings.ray_cpus))
         self._devices = tuple(devices)
+        self._on_gpus = on_gpus
         self._log = settings.data_dir / "ray.log"
         self._lock = Lock()
         self._closed = False
         self._failed_at, self._failure = -math.inf, ""
         self._process: subprocess.Popen[bytes] | None = None
-        self.gpus = 0
-        """GPUs of all nodes."""
         self.marker = ""
         """What the environment of all processes of a Ray that was started here has."""
         self._start()
@@ -127,13 +132,16 @@ class Driver:
                 start_new_session=True,
                 env=self._environment(),
             )
+        lines = self._control.makefile("rb")
         try:
-            self._shake_hands()
+            self._shake_hands(lines)
         except Unavailable:
+            lines.close()
             self._end()
             raise
+        Thread(target=self._hear, args=[lines], name="ray", daemon=True).start()
 
-    def _shake_hands(self) -> None:
+    def _shake_hands(self, lines: BinaryIO) -> None:
         """Says what to connect to, and hears what there is."""
         where = self._address or "a Ray of its own"
         asked = {
@@ -142,21 +150,18 @@ class Driver:
             "gpus": len(self._devices),
             "folder": self._folder,
         }
-        deadline = time.monotonic() + START_SECONDS
-        answer = b""
-        with suppress(OSError):
+        self._control.settimeout(START_SECONDS)
+        try:
             self._control.sendall(json.dumps(asked).encode() + b"\n")
-            while not answer.endswith(b"\n"):
-                left = max(0.0, deadline - time.monotonic())
-                if not select.select([self._control], [], [], left)[0]:
-                    raise Unavailable(
-                        f"Ray at {where} (EVALD_RAY_ADDRESS) did not answer within "
-                        f"{START_SECONDS} s; see {self._log}"
-                    )
-                data = self._control.recv(2**16)
-                if not data:
-                    break
-                answer += data
+            answer = lines.readline()
+        except TimeoutError as e:
+            raise Unavailable(
+                f"Ray at {where} (EVALD_RAY_ADDRESS) did not answer within {START_SECONDS} s; see "
+                f"{self._log}"
+            ) from e
+        except OSError:
+            answer = b""
+        self._control.settimeout(None)
         told: dict[str, Any] = {"error": "it ended at once"}
         if answer.endswith(b"\n"):
             told = json.loads(answer)
@@ -165,8 +170,16 @@ class Driver:
                 f"Ray at {where} (EVALD_RAY_ADDRESS) cannot be used: {told['error']}; this machine "
                 f"must be a node of the cluster, such as by `ray start --address`; see {self._log}"
             )
-        self.gpus = told["gpus"]
         log.info("connected to Ray", ray=where, **told)
+        self._on_gpus(told["gpus"])
+
+    def _hear(self, lines: BinaryIO) -> None:
+        """Hears how many GPUs there are when nodes have come or gone."""
+        with lines, suppress(OSError):
+            for line in lines:
+                told = json.loads(line)
+                log.info("nodes of Ray have come or gone", **told)
+                self._on_gpus(told["gpus"])
 
     def _environment(self) -> dict[str, str]:
         """As that of children, for Ray hands it on to its workers; and what concerns Ray."""
@@ -188,6 +201,7 @@ class Driver:
         process = self._process
         if process is None:
             return
+        self._control.shutdown(socket.SHUT_RDWR)  # for who hears it has it open, too
         self._control.close()
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event, Lock, Thread
 from typing import Protocol
 
@@ -76,7 +77,7 @@ class Executor:
 
     def start(self) -> None:
         """Takes up what this worker held when it died, and begins to place jobs."""
-        self._fleet.renew(self._server, seconds=self._lease_seconds)
+        self._say_alive()
         self._look_for_rivals()
         rescued = self._queue.rescue(worker=self._worker)
         if rescued:
@@ -130,6 +131,10 @@ class Executor:
             self._fleet.leave(self._server.id)
         except EvaldError as e:
             log.warning("the database does not know that this server ends", cause=e.message)
+
+    def _say_alive(self) -> None:
+        server = replace(self._server, devices=self._gpus.devices)
+        self._fleet.renew(server, seconds=self._lease_seconds)
 
     def _look_for_rivals(self) -> None:
         """Warns of servers that lease GPUs which this one leases as well, as on one machine."""
@@ -276,7 +281,7 @@ class Executor:
             if attempt.job_id not in held:
                 attempt.stop("lost")
         self._sight.saw()
-        self._fleet.renew(self._server, seconds=self._lease_seconds)
+        self._say_alive()
         self._sight.saw()
         if not self._sight.clear:
             return

@@ -52,10 +52,20 @@ class Gpus:
 
     def __init__(self, choice: str = "auto", *, sharing: bool = False) -> None:
         self.devices: tuple[Device, ...] = _choose(choice)
+        """In the order of their indexes."""
         self.sharing = sharing
         self._accounts = Accounts(self.devices, sharing=sharing)
         self._leases: set[Lease] = set()
         self._lock = Lock()
+
+    def resize(self, count: int) -> None:
+        """From now on there are so many simulated devices. Whoever holds one that is gone holds it
+        until it is released, also when it is back."""
+        with self._lock:
+            self.devices = simulated(count)
+            self._accounts = Accounts(self.devices, sharing=self.sharing)
+            for lease in self._leases:
+                self._accounts.take(self._left(lease), lease.need)
 
     @property
     def free(self) -> int:
@@ -80,7 +90,11 @@ class Gpus:
         with self._lock:
             if lease in self._leases:
                 self._leases.remove(lease)
-                self._accounts.give_back(lease.devices, lease.need)
+                self._accounts.give_back(self._left(lease), lease.need)
+
+    def _left(self, lease: Lease) -> list[Device]:
+        """The devices of a lease that are still there."""
+        return [device for device in lease.devices if device in self.devices]
 
 
 def _choose(choice: str) -> tuple[Device, ...]:
@@ -88,13 +102,17 @@ def _choose(choice: str) -> tuple[Device, ...]:
         return ()
     if choice == "auto":
         return within(discover(), os.environ.get("CUDA_VISIBLE_DEVICES"))
-    simulated = re.fullmatch(r"(\d{1,4})(?:x(\d{1,6}))?", choice)
-    if simulated is None:
+    asked = re.fullmatch(r"(\d{1,4})(?:x(\d{1,6}))?", choice)
+    if asked is None:
         raise InvalidArgument.of(
             "EVALD_GPUS",
             f"{choice!r} is neither auto, none, a number of GPUs, nor a number and GiB as 4x24",
         )
-    count, memory = (int(number or 0) for number in simulated.groups())
+    return simulated(*(int(number or 0) for number in asked.groups()))
+
+
+def simulated(count: int, memory: int = 0) -> tuple[Device, ...]:
+    """So many devices of so many GiB that exist only in the accounts."""
     return tuple(
         Device(i, f"simulated-{i}", "simulated", memory * GIB, simulated=True) for i in range(count)
     )
