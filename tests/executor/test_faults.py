@@ -310,13 +310,16 @@ def test_a_fault_of_an_overtaken_attempt_is_the_loss_of_its_lease(
     b.store.close()
 
 
-@pytest.mark.parametrize(("reason", "seconds"), [("cancelled", 8.0), ("drained", 1.0)])
+@pytest.mark.parametrize(
+    ("reason", "grace", "seconds"),
+    [("cancelled", 5, 4.0), ("cancelled", 60, 8.0), ("drained", 10, 1.0), ("drained", 60, 6.0)],
+)
 def test_a_run_that_is_told_to_end_gets_a_part_of_the_grace_time(
-    tmp_path: Path, reason: str, seconds: float
+    tmp_path: Path, reason: str, grace: float, seconds: float
 ) -> None:
     b = Bench(tmp_path, hang, gpus="none")
     attempt = b.claimed(b.create(), "w")
-    attempt._grace = 10
+    attempt._grace = grace
     thread = threading.Thread(target=attempt.run)
     thread.start()
     [run] = b.await_runs(1)

@@ -37,6 +37,9 @@ TOLD, FORCED = 0.8, 0.1
 """Parts of the grace time that a run gets to end by itself: when it is told to, and when a drain
 has spent the grace time already. Ending it by force takes time as well."""
 
+MOST_SECONDS = 10
+"""The most of the grace time that counts for a run that nobody wants any more."""
+
 LAST_SECONDS = 60
 """How long an attempt whose run was ended may wait until it can write that."""
 
@@ -156,7 +159,10 @@ class Attempt:
             log.error("attempt broke", exc_info=cause)
 
     def _end(self, run: Run) -> None:
-        run.stop(self._grace * (FORCED if self._reason == "drained" else TOLD))
+        if self._reason == "drained":
+            run.stop(self._grace * FORCED)
+        else:
+            run.stop(min(self._grace, MOST_SECONDS) * TOLD)
 
     def _carry(self) -> JobStatus:
         """Runs the job to its end; answers the state that it is left in."""
