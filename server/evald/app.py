@@ -203,7 +203,7 @@ def gpus_and_backend(settings: Settings) -> tuple[Gpus, Backend]:
     if settings.gpus != "auto":
         return Gpus(settings.gpus), RayBackend(settings, Driver(settings))
     gpus = Gpus("none")
-    return gpus, RayBackend(settings, Driver(settings, on_gpus=gpus.resize))
+    return gpus, RayBackend(settings, Driver(settings, on_gpus=gpus.replace))
 
 
 EXAMPLES = "custom, similarity_metrics, rag or gsm8k"

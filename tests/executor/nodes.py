@@ -1,6 +1,6 @@
 """A Ray cluster whose nodes are all on this machine, in a process of its own: a head without CPUs,
-and nodes of one CPU and one GPU. Reads `add`, `kill N` and `kill head`, and answers each by a line;
-ends when its standard input does.
+and nodes of one CPU. Reads `add GPUS`, `kill N` and `kill head`, and answers each by a line: `add`
+by the process id of the node's raylet and the node's id. Ends when its standard input does.
 
     python -m tests.executor.nodes
 """
@@ -27,9 +27,10 @@ def main() -> None:
     answer(cluster.address)
     for line in sys.stdin:
         match line.split():
-            case ["add"]:
-                nodes.append(cluster.add_node(num_cpus=1, num_gpus=1, **ARGUMENTS))
-                answer(*(p.process.pid for p in nodes[-1].all_processes["raylet"]))
+            case ["add", gpus]:
+                nodes.append(cluster.add_node(num_cpus=1, num_gpus=int(gpus), **ARGUMENTS))
+                [raylet] = nodes[-1].all_processes["raylet"]
+                answer(raylet.process.pid, nodes[-1].node_id)
             case ["kill", "head"]:
                 cluster.head_node.kill_gcs_server(check_alive=False)
                 answer("killed")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import orjson
@@ -197,6 +197,27 @@ def test_drain_gives_jobs_back(bench: Callable[..., Bench]) -> None:
     assert b.await_status(job_id, *FINAL)["status"] == "completed"
 
 
+def test_drain_lets_jobs_end_and_begins_none(bench: Callable[..., Bench]) -> None:
+    go_on = Event()
+
+    def say(run: Script) -> Iterator[events.Event]:
+        assert go_on.wait(20)
+        yield from complete(run)
+
+    b = bench(say)
+    first = b.create()
+    b.await_status(first, "running")
+    drain = Thread(target=b.executor.stop, args=[20])
+    drain.start()
+    b.executor._placer.join(20)
+    second = b.create()
+    b.executor.wake()
+    go_on.set()
+    drain.join(20)
+    assert b.history(first) == ["created", "running", "completed"]
+    assert b.history(second) == ["created"]
+
+
 def test_server_that_died_takes_up_its_jobs_when_it_starts(bench: Callable[..., Bench]) -> None:
     b = bench(complete)
     b.executor.stop(0)
@@ -298,9 +319,10 @@ def test_server_is_known_while_it_runs(bench: Callable[..., Bench]) -> None:
 
 
 def test_server_that_leases_the_same_gpus_is_told_of(bench: Callable[..., Bench]) -> None:
-    b = bench(hang, gpus="1")
+    b = bench(hang)
     b.executor.stop(0)
-    server = replace(b.server(), devices=(Device(0, "GPU-0", "a GPU", 1000),))
+    b.gpus.replace([Device(0, "GPU-0", "a GPU", 1000)])
+    server = replace(b.server(), devices=b.gpus.devices)
     for other, warnings in (("w", []), ("other", [["GPU-0"]])):
         b.store.fleet.renew(replace(server, id=other), seconds=30)
         b.executor = b.make_executor(server)

@@ -112,25 +112,57 @@ def test_a_lease_is_all_or_nothing_and_lowest_first() -> None:
     assert again.visible == ("0", "1", "2")
 
 
+def on(node: str, count: int) -> list[Device]:
+    return [Device(i, f"{node}{i}", f"a GPU on {node}", 0, node=node) for i in range(count)]
+
+
 def test_devices_come_and_go() -> None:
     found = Gpus("none")
     assert found.lease(Need(1)) is None
-    found.resize(2)
+    found.replace([*on("a", 1), *on("b", 1)])
     first, second = found.lease(Need(1)), found.lease(Need(1))
-    assert (first, second) != (None, None)
-    found.resize(1)
-    assert [d.visible for d in found.devices] == ["0"]
+    assert first is not None
+    assert second is not None
+    assert (first.visible, second.visible) == (("a0",), ("b0",))
+    found.replace(on("b", 1))
+    first.release()
     assert found.free == 0
-    found.resize(3)
+    found.replace([*on("b", 1), *on("c", 1)])
     third = found.lease(Need(1))
     assert third is not None
-    assert third.visible == ("2",)
-    found.resize(1)
-    for lease in (second, first, third):
-        lease.release()  # type: ignore[union-attr]
+    assert third.visible == ("c0",)
+    found.replace([])
+    assert found.lease(Need(1)) is None
+    second.release()
+    found.replace([*on("b", 1), *on("c", 1)])
     assert found.free == 1
-    found.resize(3)
-    assert found.free == 3
+    third.release()
+    assert found.free == 2
+
+
+def test_those_of_a_lease_are_of_one_machine() -> None:
+    found = Gpus("none")
+    found.replace([*on("a", 4), *on("b", 2)])
+    small = found.lease(Need(1))
+    assert small is not None
+    assert small.visible == ("b0",)
+    assert found.lease(Need(5)) is None
+    assert found.free == 5
+    large = found.lease(Need(3))
+    assert large is not None
+    assert large.visible == ("a0", "a1", "a2")
+    assert found.lease(Need(2)) is None
+    small.release()
+    assert found.lease(Need(2)) is not None
+
+
+def test_what_a_cluster_has_had_it_may_have_again() -> None:
+    found = Gpus("none")
+    found.replace([*on("a", 2), *on("b", 1)])
+    found.replace(on("b", 1))
+    assert Need(2).fits(found.largest)
+    assert not Need(3).fits(found.largest)
+    assert not Need(2).fits(found.devices)
 
 
 def test_nothing_can_always_be_leased() -> None:
@@ -201,6 +233,7 @@ def test_gpus_without_known_memory_are_not_shared() -> None:
         (Need(2), [[LARGE]], "gpus", "2 GPUs are asked for, and this server has 1"),
         (Need(1), [[]], "gpus", "1 GPU is asked for, and this server has 0"),
         (Need(3), [[LARGE], [LARGE, SMALL]], "gpus", "no server has more than 2"),
+        (Need(3), [[*on("a", 2), *on("b", 2)]], "gpus", "no node has more than 2"),
         (
             Need(1, 81 * 1024),
             [[SMALL, LARGE]],

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from evald.executor import marker
 from evald.executor.backend import JobSpec
 from evald.executor.driver import Driver
 from evald.executor.events import Done
+from evald.executor.gpus import Gpus
+from evald.executor.patience import Patience
 from evald.executor.ray import RayBackend
 from evald.settings import Settings
 from tests.executor.conftest import set_mark, wait_until
@@ -62,6 +65,11 @@ class Nodes:
         self._process.stdin.flush()
         return self._answer()
 
+    def add(self, gpus: int = 1) -> tuple[int, str]:
+        """Adds a node; answers the process id of its raylet, and its id."""
+        raylet, node_id = self.do(f"add {gpus}").split()
+        return int(raylet), node_id
+
     def close(self) -> None:
         self._process.communicate(timeout=60)
 
@@ -96,7 +104,7 @@ def settings(nodes: Nodes, tmp_path: Path) -> Settings:
 def test_what_is_lost_with_a_node(
     nodes: Nodes, settings: Settings, make_spec: MakeSpec, until: Until
 ) -> None:
-    raylets = [int(nodes.do("add")) for _ in range(2)]
+    raylets = [nodes.add()[0] for _ in range(2)]
     backend = RayBackend(settings, Driver(settings))
     runs = [backend.start(make_spec("stubborn", devices=("0",))) for _ in range(2)]
     first, second = sorted(runs, key=lambda run: raylets.index(parent(parent(run.pid))))
@@ -106,25 +114,43 @@ def test_what_is_lost_with_a_node(
     assert Path(f"/proc/{second.pid}").exists()
     # No node has room now; a new one does.
     third = backend.start(make_spec("tell", devices=("0",)))
-    nodes.do("add")
+    nodes.add()
     assert isinstance(list(third.events())[-1], Done)
     backend.close()
     assert death(second).kind == "stopped"
     until(lambda: not Path(f"/proc/{second.pid}").exists())
 
 
-def test_gpus_are_counted_as_nodes_come_and_go(
+def test_gpus_are_known_as_nodes_come_and_go(
     nodes: Nodes, settings: Settings, until: Until
 ) -> None:
-    told: list[int] = []
-    driver = Driver(settings, on_gpus=told.append)
-    assert told == [0]
-    for _ in range(2):
-        nodes.do("add")
-    until(lambda: told[-1] == 2)
-    nodes.do("kill 0")
-    until(lambda: told[-1] == 1)
-    driver.close()
+    gpus = Gpus("none")
+    with closing(Driver(settings, on_gpus=gpus.replace)) as driver:
+        assert gpus.devices == ()
+        os.kill(driver._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+        # It is started again though there is nothing that it could carry.
+        nodes.add()
+        until(lambda: len(gpus.devices) == 1)
+        [first] = gpus.devices
+        assert first.name == "GPU on 127.0.0.1"
+        nodes.add(2)
+        until(lambda: len(gpus.devices) == 3)
+        nodes.do("kill 0")
+        until(lambda: len(gpus.devices) == 2)
+        assert first not in gpus.devices
+
+
+def test_a_job_runs_where_its_gpus_are(
+    nodes: Nodes, settings: Settings, make_spec: MakeSpec, until: Until
+) -> None:
+    added = [nodes.add() for _ in range(3)]
+    gpus = Gpus("none")
+    with closing(RayBackend(settings, Driver(settings, on_gpus=gpus.replace))) as backend:
+        until(lambda: len(gpus.devices) == 3)
+        names = {device.node: device.visible for device in gpus.devices}
+        for raylet, node_id in reversed(added):
+            run = backend.start(make_spec("stubborn", devices=(names[node_id],)))
+            assert parent(parent(run.pid)) == raylet
 
 
 def test_what_is_lost_with_the_driver_and_the_head(
@@ -133,7 +159,7 @@ def test_what_is_lost_with_the_driver_and_the_head(
     make_spec: MakeSpec,
     until: Until,
 ) -> None:
-    nodes.do("add")
+    nodes.add()
     driver = Driver(settings)
     backend = RayBackend(settings, driver)
     run = backend.start(make_spec("stubborn"))
@@ -142,11 +168,12 @@ def test_what_is_lost_with_the_driver_and_the_head(
     os.kill(driver._process.pid, signal.SIGKILL)
     assert death(run).kind == "lost"
     until(lambda: not Path(f"/proc/{pid}").exists())
-    run = backend.start(make_spec("stubborn"))
+    run = Patience()(lambda: backend.start(make_spec("stubborn")))
     pid = run.pid
     nodes.do("kill head")
     assert death(run).kind == "lost"
     until(lambda: not Path(f"/proc/{pid}").exists())
+    until(lambda: "EVALD_RAY_ADDRESS: nobody listens" in (driver._away or ""))
     with pytest.raises(Unavailable, match="EVALD_RAY_ADDRESS"):
         backend.start(make_spec("tell"))
     backend.close()
@@ -155,7 +182,7 @@ def test_what_is_lost_with_the_driver_and_the_head(
 def test_a_job_survives_its_node(nodes: Nodes, settings: Settings, tmp_path: Path) -> None:
     given = {"EVALD_EXECUTOR": "ray", "EVALD_RAY_ADDRESS": nodes.address}
     with Service(tmp_path / "data", **given) as service:
-        raylets = [int(nodes.do("add")) for _ in range(2)]
+        raylets = [nodes.add()[0] for _ in range(2)]
         wait_until(lambda: len(get(service, "executor")["devices"]) == 2)
         sign = tmp_path / "sign"
         config = {
@@ -164,6 +191,8 @@ def test_a_job_survives_its_node(nodes: Nodes, settings: Settings, tmp_path: Pat
             "params": {"gpus": 1, "extra": {"sign": str(sign)}},
         }
         body = {"target": {"type": "rows", "rows": [{"a": 1}]}, "config": config}
+        answer = requests.post(f"{service.rest}/v1/evaluation/jobs", json=larger(body), timeout=30)
+        assert (answer.status_code, "no node has more than 1" in answer.text) == (422, True)
         job = post(service, "jobs", body)["id"]
         wait_until(sign.exists)
         pid = int(sign.read_text())
@@ -184,7 +213,7 @@ def test_a_job_survives_its_node(nodes: Nodes, settings: Settings, tmp_path: Pat
 def test_nothing_outlives_a_killed_server(
     nodes: Nodes, settings: Settings, tmp_path: Path, until: Until
 ) -> None:
-    nodes.do("add")
+    nodes.add()
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, nodes.address, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -216,6 +245,12 @@ attempt = backend.start(JobSpec("eval-trial", 1, config, {}, settings.clients))
 print(attempt.pid, driver._process.pid, flush=True)
 input()
 """
+
+
+def larger(body: dict[str, Any]) -> dict[str, Any]:
+    """A job that asks for the GPUs of two nodes."""
+    config = body["config"]
+    return {**body, "config": {**config, "params": {**config["params"], "gpus": 2}}}
 
 
 def post(service: Service, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,15 @@ MAX_GIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One GPU. A simulated one exists only in the accounts: children are told its index."""
+    """One GPU. A simulated one exists only in the accounts: children are told its index. `node` is
+    the machine of a cluster that it is in, and `index` is that among those of its machine."""
 
     index: int
     uuid: str
     name: str
     memory_mib: int
     simulated: bool = False
+    node: str = ""
 
     @property
     def visible(self) -> str:
@@ -63,8 +66,12 @@ class Need:
         return f"{text} of {gib(self.memory_mib):g} GiB" if self.memory_mib else text
 
     def fits(self, devices: Iterable[Device]) -> bool:
-        """Whether these devices would be enough if nobody held any."""
-        return sum(d.memory_mib >= self.memory_mib for d in devices) >= self.gpus
+        """Whether these devices would be enough if nobody held any. A job runs on one machine."""
+        return self._most(devices) >= self.gpus
+
+    def _most(self, devices: Iterable[Device]) -> int:
+        """How many on one machine have the memory."""
+        return len(largest(d for d in devices if d.memory_mib >= self.memory_mib))
 
     def check(self, servers: Sequence[Sequence[Device]]) -> None:
         """Raises InvalidArgument when the devices of no server would ever be enough."""
@@ -72,18 +79,20 @@ class Need:
             return
         asked = f"{self} {'is' if self.gpus == 1 else 'are'} asked for"
         has = "this server has" if len(servers) == 1 else "no server has more than"
-        most = max(map(len, servers))
+        if any(device.node for devices in servers for device in devices):
+            has = "no node has more than"
+        most = max(len(largest(devices)) for devices in servers)
         if self.gpus > most:
             raise InvalidArgument.of(
                 "params.gpus",
                 f"{asked}, and {has} {most}: ask for fewer, or let EVALD_GPUS simulate some",
             )
-        largest = max((d for devices in servers for d in devices), key=lambda d: d.memory_mib)
-        most = max(sum(d.memory_mib >= self.memory_mib for d in devices) for devices in servers)
+        best = max((d for devices in servers for d in devices), key=lambda d: d.memory_mib)
+        most = max(map(self._most, servers))
         raise InvalidArgument.of(
             "params.gpu_memory",
-            f"{asked}, and {has} {most}: the largest, {largest.name}, has "
-            f"{gib(largest.memory_mib):g} GiB; ask for less, or for fewer GPUs",
+            f"{asked}, and {has} {most}: the largest, {best.name}, has "
+            f"{gib(best.memory_mib):g} GiB; ask for less, or for fewer GPUs",
         )
 
 
@@ -106,14 +115,17 @@ class Accounts:
         return not self._held[device]
 
     def fitting(self, need: Need) -> list[Device]:
-        """The devices that have room for a need: those first that it would fill best, then those
-        of lower index."""
+        """The devices of one machine that have room for a need: those first that it would fill
+        best, then those of lower index. They are those of the machine that has the fewest that are
+        enough, or else of the one that has the most."""
         shares = self._shares(need)
-        fitting = [
+        machines = by_machine(
             device
             for device in self.devices
             if (shares or self.is_idle(device)) and self.free_mib(device) >= need.memory_mib
-        ]
+        )
+        enough = [devices for devices in machines if len(devices) >= need.gpus]
+        fitting = min(enough, key=len) if enough else max(machines, key=len, default=[])
         return sorted(fitting, key=self.free_mib) if need.memory_mib else fitting
 
     def take(self, devices: Iterable[Device], need: Need) -> None:
@@ -131,6 +143,19 @@ class Accounts:
 
     def _taken(self, device: Device, need: Need) -> int:
         return need.memory_mib if self._shares(need) else device.memory_mib
+
+
+def by_machine(devices: Iterable[Device]) -> list[list[Device]]:
+    """The devices of each machine."""
+    found: defaultdict[str, list[Device]] = defaultdict(list)
+    for device in devices:
+        found[device.node].append(device)
+    return list(found.values())
+
+
+def largest(devices: Iterable[Device]) -> list[Device]:
+    """The devices of the machine that has most of them."""
+    return max(by_machine(devices), key=len, default=[])
 
 
 def gib(mib: int) -> float:

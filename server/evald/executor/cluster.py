@@ -14,7 +14,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
@@ -29,7 +29,7 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from evald.errors import EvaldError
-from evald.executor import marker, node
+from evald.executor import inventory, marker, node
 from evald.executor.backend import ChildDied, JobSpec, Run
 from evald.executor.gathered import Gathered
 from evald.executor.limits import Limits
@@ -51,9 +51,6 @@ LATE_SECONDS = 10
 
 PLACE_SECONDS = 1
 """How long an attempt that is told to end may be on its way to a node."""
-
-LOOK_SECONDS = 2
-"""How often is looked whether this node is still one."""
 
 LAST_SECONDS = 5
 """How long attempts may take to end when the server has."""
@@ -171,6 +168,7 @@ class Carrier:
             num_cpus=terms.cpus,
             num_gpus=len(spec.devices),
             name=f"{spec.job_id} attempt {spec.attempt}",
+            scheduling_strategy=inventory.strategy(spec.devices),
         )
         return task.remote(self._stops, self._key, terms, line, kept)
 
@@ -230,25 +228,15 @@ def connect(address: str | None, cpus: int, gpus: int, folder: str) -> dict[str,
         )
     else:
         ray.init(address=address, log_to_driver=False)
-    return resources(ray.nodes())
-
-
-def is_alive(nodes: Sequence[Mapping[str, Any]], node_id: str) -> bool:
-    return all(node["Alive"] for node in nodes if node["NodeID"] == node_id)
-
-
-def resources(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the nodes that are alive have."""
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
-    gpus, cpus = (int(sum(has.get(kind, 0) for has in alive)) for kind in ("GPU", "CPU"))
-    return {"nodes": len(alive), "cpus": cpus, "gpus": gpus}
+    return inventory.take(ray.nodes())
 
 
 def serve(control: socket.socket, known: Mapping[str, Any]) -> None:
     """Carries the attempts whose sockets come through `control`, until that ends, and says there
     what the nodes have when it is not what is `known` any more."""
     here = ray.get_runtime_context().get_node_id()
-    Thread(target=watch, args=[control, known, here], daemon=True).start()
+    over = Event()
+    Thread(target=inventory.watch, args=[control, known, here, over], daemon=True).start()
     actor = ray.remote(Stops).options(
         num_cpus=0,
         max_concurrency=WAITING,
@@ -258,27 +246,17 @@ def serve(control: socket.socket, known: Mapping[str, Any]) -> None:
     )
     stops = actor.remote()
     carriers: list[Thread] = []
-    while links := socket.recv_fds(control, 1, 1)[1]:
-        carrier = Carrier(stops, socket.socket(fileno=links[0]))
-        carriers = [thread for thread in carriers if thread.is_alive()]
-        carriers.append(Thread(target=carrier.carry, daemon=True))
-        carriers[-1].start()
+    with suppress(OSError):  # of a server that is gone before it has heard all
+        while links := socket.recv_fds(control, 1, 1)[1]:
+            carrier = Carrier(stops, socket.socket(fileno=links[0]))
+            carriers = [thread for thread in carriers if thread.is_alive()]
+            carriers.append(Thread(target=carrier.carry, daemon=True))
+            carriers[-1].start()
+    over.set()
     # The server has told its attempts to end, or is gone, which tells them too.
     ends = time.monotonic() + LAST_SECONDS
     for thread in carriers:
         thread.join(max(0.0, ends - time.monotonic()))
-
-
-def watch(control: socket.socket, known: Mapping[str, Any], node_id: str) -> None:
-    """Says what the nodes have when that changes. Ends this process when its node is no part of the
-    cluster any more: it would be of no use. Ray does so itself when the head is lost."""
-    while is_alive(nodes := ray.nodes(), node_id):
-        if (found := resources(nodes)) != known:
-            known = found
-            with suppress(OSError):  # the server is gone
-                control.sendall(json.dumps(known).encode() + b"\n")
-        time.sleep(LOOK_SECONDS)
-    os._exit(1)
 
 
 def main(control: int) -> None:

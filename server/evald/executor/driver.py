@@ -12,11 +12,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any, BinaryIO
 
 import structlog
@@ -31,6 +30,9 @@ log = structlog.get_logger()
 
 START_SECONDS = 120
 """How long Ray may take to start, or to answer."""
+
+AGAIN_SECONDS = 1
+"""How long is waited before it is tried again to start the driver."""
 
 CONNECT_SECONDS = 5
 """How long its head may take to accept a connection."""
@@ -53,9 +55,9 @@ class Driver:
         settings: Settings,
         devices: Sequence[Device] = (),
         *,
-        on_gpus: Callable[[int], None] = lambda _: None,
+        on_gpus: Callable[[Sequence[Device]], None] = lambda _: None,
     ) -> None:
-        """`devices` are those of a Ray that is started here; `on_gpus` is told how many GPUs all
+        """`devices` are those of a Ray that is started here; `on_gpus` is told which GPUs the
         nodes have, now and when that changes. Raises Unavailable when there is no Ray to work with,
         and InvalidArgument when a setting asks for what Ray does not do."""
         if settings.gpu_sharing:
@@ -65,85 +67,115 @@ class Driver:
         if importlib.util.find_spec("ray") is None:
             raise Unavailable("EVALD_EXECUTOR=ray needs Ray: pip install 'evald[ray]'")
         self._address = settings.ray_address
+        self._where = self._address or "a Ray of its own"
         attempts = settings.slots + settings.live_slots
         self._cpus = max(1, math.ceil(attempts * settings.ray_cpus))
         self._devices = tuple(devices)
         self._on_gpus = on_gpus
         self._log = settings.data_dir / "ray.log"
         self._lock = Lock()
-        self._closed = False
-        self._failed_at, self._failure = -math.inf, ""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = Event()
+        self._away: str | None = None
+        """Why it carries no attempts now; None when it does."""
         self.marker = ""
         """What the environment of all processes of a Ray that was started here has."""
-        self._start()
+        lines = self._start()
         # What is left of a server that was killed, and its driver with it: that had its time now.
         marker.kill_orphans()
+        self._keeper = Thread(target=self._keep, args=[lines], name="ray", daemon=True)
+        self._keeper.start()
 
     def open(self) -> socket.socket:
         """A socket whose other end carries one attempt. Raises Unavailable while Ray is away, as
         while its head is started again."""
-        asked = time.monotonic()
         with self._lock:
-            if self._failed_at > asked:
-                raise Unavailable(self._failure)  # who waited here need not find out once more
-            try:
-                return self._open()
-            except Unavailable as e:
-                self._failed_at, self._failure = time.monotonic(), e.message
-                raise
+            if self._away is not None:
+                raise Unavailable(self._away)
+            ours, theirs = socket.socketpair()
+            with theirs:
+                try:
+                    socket.send_fds(self._control, [b"a"], [theirs.fileno()])
+                except OSError as e:
+                    ours.close()
+                    raise Unavailable(f"the driver of Ray died; see {self._log}") from e
+            return ours
 
     def close(self) -> None:
         """Ends it, and a Ray that it has started. Nothing of that is left when this returns."""
-        self._closed = True
         with self._lock:
-            self._end()
+            self._closing.set()
+            self._away = "the server is going down"
+            self._hang_up()
+        self._keeper.join()
+        self._end()
 
-    def _open(self) -> socket.socket:
-        if self._closed:
-            raise Unavailable("the server is going down")
-        if self._process is None or self._process.poll() is not None:
+    def _keep(self, lines: BinaryIO | None) -> None:
+        """Hears what it says, and starts it again when it has died."""
+        while lines is not None:
+            self._hear(lines)
+            with self._lock:
+                if self._closing.is_set():
+                    return
+                self._away = f"the driver of Ray died and is started again; see {self._log}"
             log.warning("the driver of Ray died and is started again", log=str(self._log))
             self._end()
-            self._start()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                socket.send_fds(self._control, [b"a"], [theirs.fileno()])
-            except OSError as e:
-                ours.close()
-                raise Unavailable(f"the driver of Ray died; see {self._log}") from e
-        return ours
+            lines = self._start_again()
 
-    def _start(self) -> None:
+    def _hear(self, lines: BinaryIO) -> None:
+        """Hears what there is when nodes have come or gone, until it ends."""
+        with lines, suppress(OSError, ValueError):
+            for line in lines:
+                self._learn("nodes of Ray have come or gone", **json.loads(line))
+
+    def _learn(self, news: str, *, nodes: int, cpus: int, gpus: Sequence[Any]) -> None:
+        """Learns what the nodes have."""
+        log.info(news, ray=self._where, nodes=nodes, cpus=cpus, gpus=len(gpus))
+        self._on_gpus([Device(**gpu) for gpu in gpus])
+
+    def _start_again(self) -> BinaryIO | None:
+        """Tries until it runs, or until `close`, and answers None then."""
+        while True:
+            try:
+                return self._start()
+            except Unavailable as e:
+                self._away = e.message
+            if self._closing.wait(AGAIN_SECONDS):
+                return None
+
+    def _start(self) -> BinaryIO:
+        """Starts it; answers what it says from now on. Raises Unavailable."""
         if self._address is not None:
             check_address(self._address)
         self.marker = marker.new()
+        with self._lock:
+            if self._closing.is_set():
+                raise Unavailable("the server is going down")
+            self._control, theirs = socket.socketpair()
         self._folder = tempfile.mkdtemp(prefix="evald-ray-", dir="/tmp")
-        self._control, theirs = socket.socketpair()
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with theirs, self._log.open("ab") as printed:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", CODE, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=printed,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                env=self._environment(),
-            )
+        self._process: subprocess.Popen[bytes] | None = None
         lines = self._control.makefile("rb")
         try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            with theirs, self._log.open("ab") as printed:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", CODE, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=printed,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                    env=self._environment(),
+                )
             self._shake_hands(lines)
-        except Unavailable:
+        except (Unavailable, OSError) as e:
             lines.close()
             self._end()
-            raise
-        Thread(target=self._hear, args=[lines], name="ray", daemon=True).start()
+            raise e if isinstance(e, Unavailable) else Unavailable(f"no driver of Ray: {e}") from e
+        self._away = None
+        return lines
 
     def _shake_hands(self, lines: BinaryIO) -> None:
         """Says what to connect to, and hears what there is."""
-        where = self._address or "a Ray of its own"
         asked = {
             "address": self._address,
             "cpus": self._cpus,
@@ -156,8 +188,8 @@ class Driver:
             answer = lines.readline()
         except TimeoutError as e:
             raise Unavailable(
-                f"Ray at {where} (EVALD_RAY_ADDRESS) did not answer within {START_SECONDS} s; see "
-                f"{self._log}"
+                f"Ray at {self._where} (EVALD_RAY_ADDRESS) did not answer within "
+                f"{START_SECONDS} s; see {self._log}"
             ) from e
         except OSError:
             answer = b""
@@ -167,19 +199,11 @@ class Driver:
             told = json.loads(answer)
         if "error" in told:
             raise Unavailable(
-                f"Ray at {where} (EVALD_RAY_ADDRESS) cannot be used: {told['error']}; this machine "
-                f"must be a node of the cluster, such as by `ray start --address`; see {self._log}"
+                f"Ray at {self._where} (EVALD_RAY_ADDRESS) cannot be used: {told['error']}; this "
+                "machine must be a node of the cluster, such as by `ray start --address`; see "
+                f"{self._log}"
             )
-        log.info("connected to Ray", ray=where, **told)
-        self._on_gpus(told["gpus"])
-
-    def _hear(self, lines: BinaryIO) -> None:
-        """Hears how many GPUs there are when nodes have come or gone."""
-        with lines, suppress(OSError):
-            for line in lines:
-                told = json.loads(line)
-                log.info("nodes of Ray have come or gone", **told)
-                self._on_gpus(told["gpus"])
+        self._learn("connected to Ray", **told)
 
     def _environment(self) -> dict[str, str]:
         """As that of children, for Ray hands it on to its workers; and what concerns Ray."""
@@ -197,20 +221,21 @@ class Driver:
             own.pop("RAY_ADDRESS", None)
         return {**kept, **own, "RAY_USAGE_STATS_ENABLED": "0"}
 
+    def _hang_up(self) -> None:
+        """Ends what it says and hears, also for who reads it now."""
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+
     def _end(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        self._control.shutdown(socket.SHUT_RDWR)  # for who hears it has it open, too
+        self._hang_up()
         self._control.close()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(END_SECONDS)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_SECONDS)
+            self._process.kill()
+            self._process.wait()
         marker.kill(self.marker)
         shutil.rmtree(Path(self._folder), ignore_errors=True)
-        self._process = None
 
 
 def check_address(address: str) -> None:

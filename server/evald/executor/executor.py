@@ -86,10 +86,11 @@ class Executor:
         self._keeper.start()
 
     def check(self, need: Need) -> None:
-        """Raises InvalidArgument when no server could ever lease these GPUs."""
-        if not need.fits(self._gpus.devices):
+        """Raises InvalidArgument when no server could ever lease these GPUs. Of a cluster, a node
+        that was there may be back."""
+        if not need.fits(self._gpus.largest):
             others = (s.devices for s in self._fleet.servers() if s.id != self._server.id)
-            need.check([self._gpus.devices, *others])
+            need.check([self._gpus.largest, *others])
 
     def wake(self) -> None:
         """There is something new in the queue."""
@@ -133,8 +134,9 @@ class Executor:
             log.warning("the database does not know that this server ends", cause=e.message)
 
     def _say_alive(self) -> None:
-        server = replace(self._server, devices=self._gpus.devices)
-        self._fleet.renew(server, seconds=self._lease_seconds)
+        """Says what devices it has as well."""
+        self._server = replace(self._server, devices=self._gpus.devices)
+        self._fleet.renew(self._server, seconds=self._lease_seconds)
 
     def _look_for_rivals(self) -> None:
         """Warns of servers that lease GPUs which this one leases as well, as on one machine."""
@@ -142,7 +144,8 @@ class Executor:
         for server in self._fleet.servers():
             both = own & {device.uuid for device in server.devices}
             if both and server.id != self._server.id:
-                message = "another server leases the same GPUs; set CUDA_VISIBLE_DEVICES for each"
+                message = "another server leases the same GPUs; give each its own by "
+                message += "CUDA_VISIBLE_DEVICES or, on Ray, EVALD_GPUS"
                 log.warning(message, server=server.id, gpus=sorted(both))
 
     def _place_forever(self) -> None:
@@ -260,6 +263,8 @@ class Executor:
                     self._heed()
                 expired = self._queue.has_expired()
                 self._sight.saw()
+                if self._gpus.devices != self._server.devices:
+                    self._say_alive()
                 if now - renewed >= self._lease_seconds / 3 or (expired and self._sight.clear):
                     self._keep(attempts)
                     renewed = now

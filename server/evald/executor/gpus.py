@@ -1,4 +1,4 @@
-"""GPUs of this machine, and who holds them."""
+"""GPUs of this machine, or of a cluster, and who holds them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 
 import pynvml
 
-from evald.domain.devices import GIB, Accounts, Device, Need
+from evald.domain.devices import GIB, Accounts, Device, Need, largest
 from evald.errors import InvalidArgument
 
 
@@ -51,18 +51,19 @@ class Gpus:
     """
 
     def __init__(self, choice: str = "auto", *, sharing: bool = False) -> None:
-        self.devices: tuple[Device, ...] = _choose(choice)
-        """In the order of their indexes."""
         self.sharing = sharing
-        self._accounts = Accounts(self.devices, sharing=sharing)
         self._leases: set[Lease] = set()
         self._lock = Lock()
+        self.largest: Sequence[Device] = ()
+        """The devices of the machine that has had most of them."""
+        self.replace(_choose(choice))
 
-    def resize(self, count: int) -> None:
-        """From now on there are so many simulated devices. Whoever holds one that is gone holds it
-        until it is released, also when it is back."""
+    def replace(self, devices: Sequence[Device]) -> None:
+        """From now on there are these devices. Whoever holds one that is gone holds it until it is
+        released, also when it is back."""
         with self._lock:
-            self.devices = simulated(count)
+            self.devices = tuple(devices)
+            self.largest = max([self.largest, largest(devices)], key=len)
             self._accounts = Accounts(self.devices, sharing=self.sharing)
             for lease in self._leases:
                 self._accounts.take(self._left(lease), lease.need)
@@ -102,17 +103,13 @@ def _choose(choice: str) -> tuple[Device, ...]:
         return ()
     if choice == "auto":
         return within(discover(), os.environ.get("CUDA_VISIBLE_DEVICES"))
-    asked = re.fullmatch(r"(\d{1,4})(?:x(\d{1,6}))?", choice)
-    if asked is None:
+    simulated = re.fullmatch(r"(\d{1,4})(?:x(\d{1,6}))?", choice)
+    if simulated is None:
         raise InvalidArgument.of(
             "EVALD_GPUS",
             f"{choice!r} is neither auto, none, a number of GPUs, nor a number and GiB as 4x24",
         )
-    return simulated(*(int(number or 0) for number in asked.groups()))
-
-
-def simulated(count: int, memory: int = 0) -> tuple[Device, ...]:
-    """So many devices of so many GiB that exist only in the accounts."""
+    count, memory = (int(number or 0) for number in simulated.groups())
     return tuple(
         Device(i, f"simulated-{i}", "simulated", memory * GIB, simulated=True) for i in range(count)
     )

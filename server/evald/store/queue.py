@@ -150,14 +150,10 @@ class Queue:
             and_(JobRow.id == f.job_id, JobRow.attempt == f.attempt, JobRow.worker == f.worker)
             for f in fences
         ]
-        renewed = (
-            update(JobRow)
-            .where(or_(false(), *ours), col(JobRow.status).in_(HELD))
-            .values(lease_until=epoch() + lease_seconds)
-            .returning(col(JobRow.id))
-        )
+        held = (or_(false(), *ours), col(JobRow.status).in_(HELD))
         with self._database.write("renew") as session:
-            return set(session.scalars(renewed))
+            session.execute(update(JobRow).where(*held).values(lease_until=epoch() + lease_seconds))
+            return set(session.scalars(select(JobRow.id).where(*held)))
 
     def cancelling(self, worker: str) -> list[str]:
         """Jobs that a worker holds and whose end was asked for."""
