@@ -16,29 +16,21 @@ def free_port() -> int:
     """A port of 127.0.0.1 that nothing listens on, and that no other test process is given while
     this one lives."""
     for port in random.SystemRandom().sample(PORTS, 100):
-        try:
-            _hold(port)
-            with socket.socket() as probe:
-                # As servers do: connections of one that has ended do not count.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-        except OSError as e:
-            if e.errno != errno.EADDRINUSE:
-                raise
-        else:
-            return port
+        with socket.socket() as held, socket.socket() as probe:
+            # As servers do: connections of one that has ended do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if _binds(held, "127.0.0.2", port) and _binds(probe, "127.0.0.1", port):
+                held.detach()  # holds the port from now on
+                return port
     raise RuntimeError(f"no port from {PORTS.start} to {PORTS.stop - 1} is free on 127.0.0.1")
 
 
-def _hold(port: int) -> None:
-    """Holds a port until this process ends, by the same one of another loopback address; not where
-    there is none. Raises OSError."""
-    held = socket.socket()
+def _binds(to: socket.socket, address: str, port: int) -> bool:
+    """Whether an address has the port free, or is not there at all. Raises OSError."""
     try:
-        held.bind(("127.0.0.2", port))
+        to.bind((address, port))
     except OSError as e:
-        held.close()
-        if e.errno != errno.EADDRNOTAVAIL:
+        if e.errno not in {errno.EADDRINUSE, errno.EADDRNOTAVAIL}:
             raise
-    else:
-        held.detach()
+        return e.errno == errno.EADDRNOTAVAIL
+    return True

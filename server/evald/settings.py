@@ -142,8 +142,8 @@ class Settings(BaseSettings):
     )
     grace_seconds: float = Field(
         10,
-        description="Seconds that calls and child processes get to finish when told to stop; a "
-        "cancelled job gets 10 at most.",
+        description="Seconds that calls and child processes get to finish when told to stop; a job "
+        "that is cancelled or out of time gets 10 at most.",
         ge=0,
     )
     data_store_url: str | None = Field(

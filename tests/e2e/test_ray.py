@@ -31,6 +31,12 @@ def test_jobs_run_on_ray(tmp_path: Path, rows_file: Path) -> None:
         await_that(lambda: slow.in_flight)
         [lease] = rest("GET", "/executor")["leases"]
         assert (lease["job"], lease["gpus"]) == (ended, 1)
+        body = {"target": model_target(slow), "config": config}
+        waiting = rest("POST", "/jobs", 201, json=body)["id"]
+        shown = service.run("gpus")
+        assert f"simulated  0    0     {ended}" in shown
+        assert f"{waiting}  default    0         needs 1 GPU, 0 free" in shown
+        rest("POST", f"/jobs/{waiting}/cancel", json={})
         rest("POST", f"/jobs/{ended}/cancel", json={})
         assert rest.finish(ended)["status"] == "cancelled"
         assert rest("GET", "/executor")["leases"] == []

@@ -34,9 +34,10 @@ def test_what_nodes_have() -> None:
         node(THERE, GPU=2.0, **{"accelerator_type:H200": 1.0}),
         node(HERE, GPU=1.0),
         node("ef" * 28, alive=False, GPU=8.0),
+        node("99" * 28, CPU=0.0, GPU=8.0),
     ]
-    found = inventory.take(nodes)
-    assert (found["nodes"], found["cpus"]) == (2, 4)
+    found = inventory.take(nodes, 1.0)
+    assert (found["nodes"], found["cpus"]) == (3, 4)
     assert [(d["node"], d["index"], d["name"]) for d in found["gpus"]] == [
         (HERE, 0, "GPU on 10.0.0.1"),
         (THERE, 0, "H200 on 10.0.0.1"),
@@ -45,7 +46,7 @@ def test_what_nodes_have() -> None:
 
 
 def test_an_attempt_is_placed_where_its_devices_are() -> None:
-    [device] = (Device(**gpu) for gpu in inventory.take([node(HERE, GPU=1.0)])["gpus"])
+    [device] = (Device(**gpu) for gpu in inventory.take([node(HERE, GPU=1.0)], 1.0)["gpus"])
     placed = inventory.strategy([device.visible])
     assert isinstance(placed, NodeAffinitySchedulingStrategy)
     assert (placed.node_id, placed.soft) == (HERE, True)
@@ -63,11 +64,11 @@ def test_changes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = socket.socketpair()
     over = Event()
     with ours, theirs, ours.makefile("rb") as lines:
-        arguments = (theirs, inventory.take(nodes), HERE, over)
+        arguments = (theirs, inventory.take(nodes, 1.0), 1.0, HERE, over)
         thread = Thread(target=inventory.watch, args=arguments)
         thread.start()
         nodes.append(node(THERE, GPU=1.0))
-        assert json.loads(lines.readline()) == inventory.take(nodes)
+        assert json.loads(lines.readline()) == inventory.take(nodes, 1.0)
         over.set()
         thread.join(20)
 

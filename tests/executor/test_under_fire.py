@@ -85,6 +85,15 @@ def test_an_endpoint_that_takes_four_at_a_time(
     assert told[0] == slowed
 
 
+def test_an_endpoint_that_answers_too_late(backend: LocalBackend, spec_of: Specs) -> None:
+    with Endpoint(script=[Hang()] * 8) as endpoint:
+        run = backend.start(spec_of(endpoint, parallelism=8, request_timeout=1))
+        said = list(run.events())
+    assert errors(said) == [None] * ROWS
+    told = [event.message for event in said if isinstance(event, Log)]
+    assert told[0] == f"{endpoint.root} does not answer in time: 4 requests at a time instead of 8"
+
+
 def test_the_end_of_a_job_is_told_sample_by_sample(backend: LocalBackend, spec_of: Specs) -> None:
     """Eight are answered, four are under way when the time is over, the others are not asked."""
     with Endpoint(script=[None] * 8, always=Hang()) as endpoint:

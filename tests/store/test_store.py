@@ -239,15 +239,15 @@ def test_a_server_that_stops_in_a_write_keeps_its_jobs_from_nobody(
 
 def test_job_that_always_dies_fails_after_the_last_attempt(store: Store) -> None:
     job_id = job(store)["id"]
-    error = {"kind": "crash", "message": "the child died"}
     for number in (1, 2, 3):
+        error = {"kind": "crash", "message": f"cause {number}"}
         with store.database.write() as session:
             find(session, job_id).not_before = 0
         fence = claim(store, job_id).fence
         status = store.queue.release(fence, counted=True, error=error)
         assert status == (JobStatus.PENDING if number < 3 else JobStatus.FAILED)
         assert job_id not in [w.job_id for w in store.queue.waiting()]
-    assert store.jobs.get(job_id)["error"]["message"] == "the child died (run 3 of 3)"
+    assert store.jobs.get(job_id)["error"]["message"] == "cause 3 (run 3 of 3)"
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ ONLY_IN = {
     "pymilvus": {"clients/milvus.py"},
     "pynvml": {"executor"},
     "pytrec_eval": {"retrieval/measures.py"},
-    "ray": {"executor/cluster.py"},
+    "ray": {"executor/cluster.py", "executor/inventory.py"},
     "torch": {"local"},
     "transformers": {"local"},
 }

@@ -79,13 +79,14 @@ class Need:
             return
         asked = f"{self} {'is' if self.gpus == 1 else 'are'} asked for"
         has = "this server has" if len(servers) == 1 else "no server has more than"
+        instead = "ask for fewer, or let EVALD_GPUS simulate some"
         if any(device.node for devices in servers for device in devices):
-            has = "no node has more than"
+            has, instead = "no node has more than", "ask for fewer"
         most = max(len(largest(devices)) for devices in servers)
         if self.gpus > most:
             raise InvalidArgument.of(
                 "params.gpus",
-                f"{asked}, and {has} {most}: ask for fewer, or let EVALD_GPUS simulate some",
+                f"{asked}, and {has} {most}: {instead}",
             )
         best = max((d for devices in servers for d in devices), key=lambda d: d.memory_mib)
         most = max(map(self._most, servers))
@@ -114,14 +115,17 @@ class Accounts:
     def is_idle(self, device: Device) -> bool:
         return not self._held[device]
 
-    def fitting(self, need: Need) -> list[Device]:
+    def fitting(self, need: Need, starved: Sequence[Need] = ()) -> list[Device]:
         """The devices of one machine that have room for a need: those first that it would fill
         best, then those of lower index. They are those of the machine that has the fewest that are
-        enough, or else of the one that has the most."""
+        enough, or else of the one that has the most; machines that would fit a starved need are
+        left out."""
         shares = self._shares(need)
         machines = by_machine(
             device
-            for device in self.devices
+            for machine in by_machine(self.devices)
+            if not any(other.fits(machine) for other in starved)
+            for device in machine
             if (shares or self.is_idle(device)) and self.free_mib(device) >= need.memory_mib
         )
         enough = [devices for devices in machines if len(devices) >= need.gpus]

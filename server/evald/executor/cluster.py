@@ -1,7 +1,7 @@
 """Ray: the process that speaks to it, and the task that runs an attempt on one of its nodes.
 
-Nothing else imports ray. It has a process of its own, since it ends the one it is in when it loses
-its head.
+Ray has a process of its own, since it ends the one it is in when it loses its head: the server
+imports neither this nor the inventory.
 """
 
 from __future__ import annotations
@@ -214,7 +214,9 @@ def reason(error: RayError) -> str:
     return f"Ray lost the attempt, as when a node or a worker dies: {first}"[:500]
 
 
-def connect(address: str | None, cpus: int, gpus: int, folder: str) -> dict[str, Any]:
+def connect(
+    address: str | None, *, cpus: int, gpus: int, least_cpus: float, folder: str
+) -> dict[str, Any]:
     """Connects to a cluster, or starts a Ray on this machine. Answers what there is of it."""
     if address is None:
         ray.init(
@@ -228,15 +230,16 @@ def connect(address: str | None, cpus: int, gpus: int, folder: str) -> dict[str,
         )
     else:
         ray.init(address=address, log_to_driver=False)
-    return inventory.take(ray.nodes())
+    return inventory.take(ray.nodes(), least_cpus)
 
 
-def serve(control: socket.socket, known: Mapping[str, Any]) -> None:
+def serve(control: socket.socket, known: Mapping[str, Any], least_cpus: float) -> None:
     """Carries the attempts whose sockets come through `control`, until that ends, and says there
     what the nodes have when it is not what is `known` any more."""
     here = ray.get_runtime_context().get_node_id()
     over = Event()
-    Thread(target=inventory.watch, args=[control, known, here, over], daemon=True).start()
+    watched = [control, known, least_cpus, here, over]
+    Thread(target=inventory.watch, args=watched, daemon=True).start()
     actor = ray.remote(Stops).options(
         num_cpus=0,
         max_concurrency=WAITING,
@@ -270,7 +273,7 @@ def main(control: int) -> None:
         with suppress(OSError):  # the server may be gone, also before it has heard the answer
             link.sendall(json.dumps(answer).encode() + b"\n")
             if "error" not in answer:
-                serve(link, answer)
+                serve(link, answer, asked["least_cpus"])
     end = Timer(END_SECONDS, end_group)
     end.daemon = True
     end.start()

@@ -12,9 +12,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, BinaryIO
 
@@ -39,6 +39,8 @@ CONNECT_SECONDS = 5
 
 END_SECONDS = 20
 """How long it may take to end by itself."""
+
+GOING = "the server is going down"
 
 CODE = "import sys; from evald.executor.cluster import main; main(int(sys.argv[1]))"
 """Not `-m`: of what is `__main__`, Ray would send copies to its workers."""
@@ -70,6 +72,7 @@ class Driver:
         self._where = self._address or "a Ray of its own"
         attempts = settings.slots + settings.live_slots
         self._cpus = max(1, math.ceil(attempts * settings.ray_cpus))
+        self._least_cpus = settings.ray_cpus
         self._devices = tuple(devices)
         self._on_gpus = on_gpus
         self._log = settings.data_dir / "ray.log"
@@ -79,7 +82,10 @@ class Driver:
         """Why it carries no attempts now; None when it does."""
         self.marker = ""
         """What the environment of all processes of a Ray that was started here has."""
-        lines = self._start()
+        try:
+            lines = self._start()
+        except OSError as e:
+            raise Unavailable(f"Ray's driver cannot be started: {e}") from e
         # What is left of a server that was killed, and its driver with it: that had its time now.
         marker.kill_orphans()
         self._keeper = Thread(target=self._keep, args=[lines], name="ray", daemon=True)
@@ -89,22 +95,25 @@ class Driver:
         """A socket whose other end carries one attempt. Raises Unavailable while Ray is away, as
         while its head is started again."""
         with self._lock:
+            if self._closing.is_set():
+                raise Unavailable(GOING)
             if self._away is not None:
                 raise Unavailable(self._away)
             ours, theirs = socket.socketpair()
             with theirs:
+                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [theirs.fileno()]))
                 try:
-                    socket.send_fds(self._control, [b"a"], [theirs.fileno()])
+                    self._control.sendmsg([b"a"], [rights], socket.MSG_DONTWAIT)
                 except OSError as e:
                     ours.close()
-                    raise Unavailable(f"the driver of Ray died; see {self._log}") from e
+                    cause = f"the driver of Ray takes no attempts ({e}); see {self._log}"
+                    raise Unavailable(cause) from e
             return ours
 
     def close(self) -> None:
         """Ends it, and a Ray that it has started. Nothing of that is left when this returns."""
         with self._lock:
             self._closing.set()
-            self._away = "the server is going down"
             self._hang_up()
         self._keeper.join()
         self._end()
@@ -118,12 +127,28 @@ class Driver:
                     return
                 self._away = f"the driver of Ray died and is started again; see {self._log}"
             log.warning("the driver of Ray died and is started again", log=str(self._log))
-            self._end()
+            self._on_gpus([])  # nodes that are back may have other names, and their GPUs too
+            with suppress(OSError):
+                self._end()
             lines = self._start_again()
+
+    def _start_again(self) -> BinaryIO | None:
+        """Tries until it runs, or until `close`, and answers None then."""
+        while not self._closing.wait(AGAIN_SECONDS):
+            try:
+                return self._start()
+            except Unavailable as e:
+                cause = e.message
+            except Exception as e:
+                cause = f"Ray's driver cannot be started: {e!r}"
+            if cause != self._away:
+                log.warning("Ray is away", cause=cause)
+            self._away = cause
+        return None
 
     def _hear(self, lines: BinaryIO) -> None:
         """Hears what there is when nodes have come or gone, until it ends."""
-        with lines, suppress(OSError, ValueError):
+        with lines, suppress(OSError, ValueError, TypeError):
             for line in lines:
                 self._learn("nodes of Ray have come or gone", **json.loads(line))
 
@@ -132,45 +157,36 @@ class Driver:
         log.info(news, ray=self._where, nodes=nodes, cpus=cpus, gpus=len(gpus))
         self._on_gpus([Device(**gpu) for gpu in gpus])
 
-    def _start_again(self) -> BinaryIO | None:
-        """Tries until it runs, or until `close`, and answers None then."""
-        while True:
-            try:
-                return self._start()
-            except Unavailable as e:
-                self._away = e.message
-            if self._closing.wait(AGAIN_SECONDS):
-                return None
-
     def _start(self) -> BinaryIO:
-        """Starts it; answers what it says from now on. Raises Unavailable."""
+        """Starts it; answers what it says from now on. Raises Unavailable or OSError."""
         if self._address is not None:
             check_address(self._address)
-        self.marker = marker.new()
         with self._lock:
             if self._closing.is_set():
-                raise Unavailable("the server is going down")
+                raise Unavailable(GOING)
             self._control, theirs = socket.socketpair()
-        self._folder = tempfile.mkdtemp(prefix="evald-ray-", dir="/tmp")
+        self.marker, self._folder = marker.new(), ""
         self._process: subprocess.Popen[bytes] | None = None
         lines = self._control.makefile("rb")
         try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with theirs, self._log.open("ab") as printed:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", CODE, str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=printed,
-                    stderr=printed,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
-                    env=self._environment(),
-                )
+            with theirs:
+                self._folder = tempfile.mkdtemp(prefix="evald-ray-", dir="/tmp")
+                self._log.parent.mkdir(parents=True, exist_ok=True)
+                with self._log.open("ab") as printed:
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-P", "-c", CODE, str(theirs.fileno())],
+                        stdin=subprocess.DEVNULL,
+                        stdout=printed,
+                        stderr=printed,
+                        pass_fds=(theirs.fileno(),),
+                        start_new_session=True,
+                        env=self._environment(),
+                    )
             self._shake_hands(lines)
-        except (Unavailable, OSError) as e:
+        except BaseException:
             lines.close()
             self._end()
-            raise e if isinstance(e, Unavailable) else Unavailable(f"no driver of Ray: {e}") from e
+            raise
         self._away = None
         return lines
 
@@ -180,6 +196,7 @@ class Driver:
             "address": self._address,
             "cpus": self._cpus,
             "gpus": len(self._devices),
+            "least_cpus": self._least_cpus,
             "folder": self._folder,
         }
         self._control.settimeout(START_SECONDS)
@@ -235,7 +252,7 @@ class Driver:
             self._process.kill()
             self._process.wait()
         marker.kill(self.marker)
-        shutil.rmtree(Path(self._folder), ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def check_address(address: str) -> None:

@@ -135,8 +135,9 @@ class Executor:
 
     def _say_alive(self) -> None:
         """Says what devices it has as well."""
-        self._server = replace(self._server, devices=self._gpus.devices)
-        self._fleet.renew(self._server, seconds=self._lease_seconds)
+        server = replace(self._server, devices=self._gpus.devices)
+        self._fleet.renew(server, seconds=self._lease_seconds)
+        self._server = server
 
     def _look_for_rivals(self) -> None:
         """Warns of servers that lease GPUs which this one leases as well, as on one machine."""

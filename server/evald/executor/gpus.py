@@ -74,10 +74,11 @@ class Gpus:
         with self._lock:
             return sum(map(self._accounts.is_idle, self.devices))
 
-    def lease(self, need: Need) -> Lease | None:
-        """The devices that a need fits best, or None while too few have room for it."""
+    def lease(self, need: Need, starved: Sequence[Need] = ()) -> Lease | None:
+        """The devices that a need fits best, or None while too few have room for it, those of
+        machines aside that are kept for needs that are starved."""
         with self._lock:
-            fitting = self._accounts.fitting(need)
+            fitting = self._accounts.fitting(need, starved)
             if len(fitting) < need.gpus:
                 return None
             devices = sorted(fitting[: need.gpus], key=lambda device: device.index)
@@ -95,7 +96,8 @@ class Gpus:
 
     def _left(self, lease: Lease) -> list[Device]:
         """The devices of a lease that are still there."""
-        return [device for device in lease.devices if device in self.devices]
+        held = {device.uuid for device in lease.devices}
+        return [device for device in self.devices if device.uuid in held]
 
 
 def _choose(choice: str) -> tuple[Device, ...]:

@@ -25,8 +25,13 @@ KIND = "accelerator_type:"
 """How the resource begins by which Ray names the kind of a node's GPUs."""
 
 
-def take(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What those of `ray.nodes()` have that are alive. `gpus` are the fields of Device."""
+FAILURES = 3
+"""How often in a row Ray may fail to tell that."""
+
+
+def take(nodes: Sequence[Mapping[str, Any]], least_cpus: float) -> dict[str, Any]:
+    """What those of `ray.nodes()` have that are alive. `gpus` are the fields of Device, of nodes
+    that have the CPUs for an attempt."""
     alive = [node for node in nodes if node["Alive"]]
     return {
         "nodes": len(alive),
@@ -40,6 +45,7 @@ def take(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "node": node["NodeID"],
             }
             for node in sorted(alive, key=itemgetter("NodeID"))
+            if node["Resources"].get("CPU", 0) >= least_cpus
             for i in range(int(node["Resources"].get("GPU", 0)))
         ],
     }
@@ -47,7 +53,7 @@ def take(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _kind(resources: Mapping[str, float]) -> str:
     kinds = (name.removeprefix(KIND) for name in resources if name.startswith(KIND))
-    return next(kinds, "GPU")
+    return min(kinds, default="GPU")
 
 
 def strategy(devices: Sequence[str]) -> Any:
@@ -60,21 +66,31 @@ def strategy(devices: Sequence[str]) -> Any:
     return "DEFAULT"
 
 
-def watch(control: socket.socket, known: Mapping[str, Any], node_id: str, over: Event) -> None:
+def watch(
+    control: socket.socket,
+    known: Mapping[str, Any],
+    least_cpus: float,
+    node_id: str,
+    over: Event,
+) -> None:
     """Says what the nodes have when it is not what is `known` any more, until it is over. Ends this
-    process when its own node is no part of the cluster any more, or Ray does not answer: it would
-    be of no use. Ray does so itself when the head is lost."""
+    process when its own node is no part of the cluster any more, or Ray does not tell: it would be
+    of no use. Ray does so itself when the head is lost."""
+    failures = 0
     while not over.wait(LOOK_SECONDS):
         try:
             nodes = ray.nodes()
-            if not all(node["Alive"] for node in nodes if node["NodeID"] == node_id):
-                os._exit(1)
+            failures = 0
         except Exception:
-            if not over.is_set():
-                traceback.print_exc()
-                os._exit(1)
-        else:
-            if (found := take(nodes)) != known:
-                known = found
-                with suppress(OSError):  # the server is gone
-                    control.sendall(json.dumps(known).encode() + b"\n")
+            traceback.print_exc()
+            failures += 1
+            nodes = []
+        if over.is_set():
+            return
+        gone = any(not node["Alive"] for node in nodes if node["NodeID"] == node_id)
+        if gone or failures == FAILURES:
+            os._exit(1)
+        if nodes and (found := take(nodes, least_cpus)) != known:
+            known = found
+            with suppress(OSError):  # the server is gone
+                control.sendall(json.dumps(known).encode() + b"\n")

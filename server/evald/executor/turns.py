@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from evald.domain.attempts import Waiting
+from evald.domain.devices import Need
 from evald.executor.gpus import Gpus, Lease
 
 MAX_PASSES = 16
@@ -32,7 +33,7 @@ class Turns:
         ids = {job.job_id for job in waiting}
         self._passed = Counter({k: n for k, n in self._passed.items() if k in ids})
         counts = Counter(running)
-        behind: list[str] = []
+        behind: dict[str, Need] = {}
         for job in waiting:
             if slots <= 0:
                 return
@@ -40,13 +41,13 @@ class Turns:
                 continue
             if not job.need.fits(self._gpus.devices):
                 continue
-            kept = job.need.gpus > 0 and any(self._passed[o] >= MAX_PASSES for o in behind)
-            lease = None if kept else self._gpus.lease(job.need)
+            starved = [need for other, need in behind.items() if self._passed[other] >= MAX_PASSES]
+            lease = self._gpus.lease(job.need, starved)
             if lease is None:
-                behind.append(job.job_id)
+                behind[job.job_id] = job.need
                 continue
             if job.need.gpus:
-                self._passed.update(behind)
+                self._passed.update(behind.keys())
             counts[job.namespace] += 1
             slots -= 1
             yield job, lease
