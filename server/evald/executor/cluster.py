@@ -238,8 +238,13 @@ def serve(control: socket.socket, known: Mapping[str, Any], least_cpus: float) -
     what the nodes have when it is not what is `known` any more."""
     here = ray.get_runtime_context().get_node_id()
     over = Event()
-    watched = [control, known, least_cpus, here, over]
-    Thread(target=inventory.watch, args=watched, daemon=True).start()
+
+    def watch() -> None:
+        inventory.watch(control, known, least_cpus, here, over)
+        if not over.is_set():  # without its node it is of no use; Ray knows of a lost head only
+            end_group()
+
+    Thread(target=watch, daemon=True).start()
     actor = ray.remote(Stops).options(
         num_cpus=0,
         max_concurrency=WAITING,

@@ -8,6 +8,7 @@ import math
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -249,7 +250,8 @@ class Driver:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_SECONDS)
-            self._process.kill()
+            with suppress(ProcessLookupError):  # its group may have others when it has ended
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         marker.kill(self.marker)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import traceback
 from collections.abc import Mapping, Sequence
@@ -73,9 +72,8 @@ def watch(
     node_id: str,
     over: Event,
 ) -> None:
-    """Says what the nodes have when it is not what is `known` any more, until it is over. Ends this
-    process when its own node is no part of the cluster any more, or Ray does not tell: it would be
-    of no use. Ray does so itself when the head is lost."""
+    """Says what the nodes have when it is not what is `known` any more, until it is over, or its
+    own node is no part of the cluster any more, or Ray does not tell."""
     failures = 0
     while not over.wait(LOOK_SECONDS):
         try:
@@ -85,11 +83,9 @@ def watch(
             traceback.print_exc()
             failures += 1
             nodes = []
-        if over.is_set():
-            return
         gone = any(not node["Alive"] for node in nodes if node["NodeID"] == node_id)
         if gone or failures == FAILURES:
-            os._exit(1)
+            return
         if nodes and (found := take(nodes, least_cpus)) != known:
             known = found
             with suppress(OSError):  # the server is gone

@@ -59,14 +59,14 @@ def kills(run: Run) -> None:
     put_rows(service)
     run.start(service)
     run.create_all(service, model, run.of(200, 8) // 2, rows)
-    kept, sound, starts, deaths = Kept(model), True, [], []
+    kept, sound, starts, deaths, few = Kept(model), True, [], [], count < 100
     for i in range(count):
         # A create may be under way when the server dies: it is there, or nobody was told that.
         with ThreadPoolExecutor(1) as pool:
             new = [pool.submit(run.create, service, model, rows) for _ in range(i % 3)]
-            if not run.full:
-                await_that(lambda: model.busy, 20, 0.01)  # the few kills of it must not miss
-            time.sleep(run.rng.uniform(0.05, 2 if run.full else 0.5))
+            if few:  # they must not miss
+                await_that(lambda: model.busy, 60, 0.01)
+            time.sleep(run.rng.uniform(0.05, 0.5 if few else 2))
             killed = datetime.now(UTC)
             kill(service)
             for future in new:
