@@ -244,7 +244,8 @@ def serve(control: socket.socket, known: Mapping[str, Any], least_cpus: float) -
         if not over.is_set():  # without its node it is of no use; Ray knows of a lost head only
             end_group()
 
-    Thread(target=watch, daemon=True).start()
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
     actor = ray.remote(Stops).options(
         num_cpus=0,
         max_concurrency=WAITING,
@@ -261,6 +262,7 @@ def serve(control: socket.socket, known: Mapping[str, Any], least_cpus: float) -
             carriers.append(Thread(target=carrier.carry, daemon=True))
             carriers[-1].start()
     over.set()
+    watcher.join(LAST_SECONDS)  # it asks Ray, which must be there until it has heard
     # The server has told its attempts to end, or is gone, which tells them too.
     ends = time.monotonic() + LAST_SECONDS
     for thread in carriers:
