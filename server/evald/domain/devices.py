@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,10 +84,7 @@ class Need:
             has, instead = "no node has more than", "ask for fewer"
         most = max(len(largest(devices)) for devices in servers)
         if self.gpus > most:
-            raise InvalidArgument.of(
-                "params.gpus",
-                f"{asked}, and {has} {most}: {instead}",
-            )
+            raise InvalidArgument.of("params.gpus", f"{asked}, and {has} {most}: {instead}")
         best = max((d for devices in servers for d in devices), key=lambda d: d.memory_mib)
         most = max(map(self._most, servers))
         raise InvalidArgument.of(
@@ -104,7 +101,7 @@ class Accounts:
     """
 
     def __init__(self, devices: Sequence[Device], *, sharing: bool = False) -> None:
-        self.devices = tuple(devices)
+        self._machines = by_machine(devices)
         self._sharing = sharing
         self._held: dict[Device, list[int]] = {device: [] for device in devices}
 
@@ -115,21 +112,23 @@ class Accounts:
     def is_idle(self, device: Device) -> bool:
         return not self._held[device]
 
-    def fitting(self, need: Need, starved: Sequence[Need] = ()) -> list[Device]:
+    def fitting(self, need: Need, starved: Collection[Need] = ()) -> list[Device]:
         """The devices of one machine that have room for a need: those first that it would fill
         best, then those of lower index. They are those of the machine that has the fewest that are
         enough, or else of the one that has the most; machines that would fit a starved need are
         left out."""
         shares = self._shares(need)
-        machines = by_machine(
-            device
-            for machine in by_machine(self.devices)
+        found = [
+            [
+                device
+                for device in machine
+                if (shares or self.is_idle(device)) and self.free_mib(device) >= need.memory_mib
+            ]
+            for machine in self._machines
             if not any(other.fits(machine) for other in starved)
-            for device in machine
-            if (shares or self.is_idle(device)) and self.free_mib(device) >= need.memory_mib
-        )
-        enough = [devices for devices in machines if len(devices) >= need.gpus]
-        fitting = min(enough, key=len) if enough else max(machines, key=len, default=[])
+        ]
+        enough = [devices for devices in found if len(devices) >= need.gpus]
+        fitting = min(enough, key=len) if enough else max(found, key=len, default=[])
         return sorted(fitting, key=self.free_mib) if need.memory_mib else fitting
 
     def take(self, devices: Iterable[Device], need: Need) -> None:

@@ -103,7 +103,7 @@ class Driver:
             ours, theirs = socket.socketpair()
             with theirs:
                 rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [theirs.fileno()]))
-                try:
+                try:  # not by send_fds, which drops the flag
                     self._control.sendmsg([b"a"], [rights], socket.MSG_DONTWAIT)
                 except OSError as e:
                     ours.close()

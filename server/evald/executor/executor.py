@@ -145,9 +145,12 @@ class Executor:
         for server in self._fleet.servers():
             both = own & {device.uuid for device in server.devices}
             if both and server.id != self._server.id:
-                message = "another server leases the same GPUs; give each its own by "
-                message += "CUDA_VISIBLE_DEVICES or, on Ray, EVALD_GPUS"
-                log.warning(message, server=server.id, gpus=sorted(both))
+                log.warning(
+                    "another server leases the same GPUs; give each its own by "
+                    "CUDA_VISIBLE_DEVICES or, on Ray, EVALD_GPUS",
+                    server=server.id,
+                    gpus=sorted(both),
+                )
 
     def _place_forever(self) -> None:
         while not self._closing.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from threading import Lock
 from types import TracebackType
 
@@ -74,7 +74,7 @@ class Gpus:
         with self._lock:
             return sum(map(self._accounts.is_idle, self.devices))
 
-    def lease(self, need: Need, starved: Sequence[Need] = ()) -> Lease | None:
+    def lease(self, need: Need, starved: Collection[Need] = ()) -> Lease | None:
         """The devices that a need fits best, or None while too few have room for it, those of
         machines aside that are kept for needs that are starved."""
         with self._lock:

@@ -17,15 +17,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 LOOK_SECONDS = 2
 """How often is looked what nodes there are."""
 
+FAILURES = 3
+"""How often in a row Ray may fail to tell that."""
+
 DEVICE = "ray:"
 """How the ids of GPUs begin; the id of their node comes next."""
 
 KIND = "accelerator_type:"
 """How the resource begins by which Ray names the kind of a node's GPUs."""
-
-
-FAILURES = 3
-"""How often in a row Ray may fail to tell that."""
 
 
 def take(nodes: Sequence[Mapping[str, Any]], least_cpus: float) -> dict[str, Any]:
@@ -78,13 +77,14 @@ def watch(
     while not over.wait(LOOK_SECONDS):
         try:
             nodes = ray.nodes()
-            failures = 0
         except Exception:
             traceback.print_exc()
             failures += 1
-            nodes = []
-        gone = any(not node["Alive"] for node in nodes if node["NodeID"] == node_id)
-        if gone or failures == FAILURES:
+            if failures == FAILURES:
+                return
+            continue
+        failures = 0
+        if not all(node["Alive"] for node in nodes if node["NodeID"] == node_id):
             return
         if nodes and (found := take(nodes, least_cpus)) != known:
             known = found

@@ -41,7 +41,7 @@ class Turns:
                 continue
             if not job.need.fits(self._gpus.devices):
                 continue
-            starved = [need for other, need in behind.items() if self._passed[other] >= MAX_PASSES]
+            starved = {need for other, need in behind.items() if self._passed[other] >= MAX_PASSES}
             lease = self._gpus.lease(job.need, starved)
             if lease is None:
                 behind[job.job_id] = job.need
