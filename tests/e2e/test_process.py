@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,13 +28,6 @@ def started(service: Service, rows_file: Path, endpoint: Endpoint, **params: Any
     job_id: str = rest("POST", "/jobs", 201, json=body)["id"]
     await_that(lambda: rest("GET", f"/jobs/{job_id}")["status"] == "running")
     return job_id
-
-
-def read_log(service: Service, job_id: str) -> str:
-    """The log of a job that has ended."""
-    answer = requests.get(f"{service.rest}/v1/evaluation/jobs/{job_id}/logs", timeout=30)
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        return "".join(archive.read(name).decode() for name in archive.namelist())
 
 
 def children(pid: int) -> list[int]:
@@ -135,9 +126,11 @@ def test_job_goes_on_after_a_restart(
         asked = len(endpoint.requests)
         assert 5 < asked < 10
         service.start()
-        job = Rest(service).finish(job_id)
+        rest = Rest(service)
+        job = rest.finish(job_id)
         again = len(endpoint.requests) - asked
-        assert f"resumed: {10 - again} samples were kept" in read_log(service, job_id)
+        log = b"".join(rest.files(job_id, "logs").values()).decode()
+        assert f"resumed: {10 - again} samples were kept" in log
         service.stop()
     assert job["status"] == "completed"
     assert job["attempts"] == 2

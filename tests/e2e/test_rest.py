@@ -48,6 +48,12 @@ class Rest:
             assert time.monotonic() < deadline, job
             time.sleep(0.05)
 
+    def files(self, job_id: str, archive: str) -> dict[str, bytes]:
+        """What is in an archive of a job, `logs` or `download-results`, by name."""
+        answer = requests.get(f"{self.base}/jobs/{job_id}/{archive}", timeout=30)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as opened:
+            return {name: opened.read(name) for name in opened.namelist()}
+
 
 @pytest.fixture
 def rest(service: Service) -> Rest:
@@ -183,9 +189,7 @@ def test_main_job(rest: Rest, service: Service, endpoint: Endpoint, rows_file: P
     assert rows[0]["sample"]["response"]["choices"][0]["message"]["content"] == "word 0"
     scores = rows[0]["metrics"]["match"]["scores"]
     assert scores == {"string-check": {"value": 1.0, "stats": None}}
-    logs = requests.get(f"{rest.base}/jobs/{job['id']}/logs", timeout=30)
-    with zipfile.ZipFile(io.BytesIO(logs.content)) as archive:
-        assert any(name.endswith(".log") for name in archive.namelist())
+    assert any(name.endswith(".log") for name in rest.files(job["id"], "logs"))
     kept = service.data_dir / "datasets" / "evaluation-results" / job["id"] / "results.json"
     assert json.loads(kept.read_bytes())["qa"] == rows
 

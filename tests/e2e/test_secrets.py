@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,10 +60,8 @@ def shown(service: Service, job_id: str) -> Iterator[bytes]:
         yield requests.get(f"{base}/{job_id}{path}", timeout=30).content
     yield requests.get(base, timeout=30).content
     yield requests.get(f"{service.rest}/v1/evaluation/results", timeout=30).content
-    for path in ("logs", "download-results"):
-        answer = requests.get(f"{base}/{job_id}/{path}", timeout=30)
-        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            yield from (archive.read(name) for name in archive.namelist())
+    for archive in ("logs", "download-results"):
+        yield from Rest(service).files(job_id, archive).values()
 
 
 def test_keys_show_nowhere(service: Service, rows_file: Path, keys: dict[str, str]) -> None:

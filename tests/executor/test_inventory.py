@@ -73,24 +73,17 @@ def test_changes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.join(20)
 
 
-class Driver:
-    """Takes what a driver is given."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        devices: Sequence[Device] = (),
-        *,
-        on_gpus: Callable[[Sequence[Device]], None] = lambda _: None,
-    ) -> None:
-        on_gpus([Device(0, "ray:a:0", "GPU on a", 0, node="a")])
-
-
 @pytest.mark.parametrize(("choice", "found"), [("auto", ["ray:a:0"]), ("2", ["0", "1"])])
 def test_gpus_are_those_of_the_cluster_unless_their_number_is_set(
     choice: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "Driver", Driver)
+    told = [Device(0, "ray:a:0", "GPU on a", 0, node="a")]
+
+    def make(_: Settings, *, on_gpus: Callable[[Sequence[Device]], None] | None = None) -> None:
+        if on_gpus is not None:
+            on_gpus(told)
+
+    monkeypatch.setattr(app, "Driver", make)
     settings = Settings(data_dir=tmp_path, executor="ray", ray_address="head:6379", gpus=choice)
     gpus, _ = app.gpus_and_backend(settings)
     assert [device.visible for device in gpus.devices] == found

@@ -35,6 +35,13 @@ class Hall:
     def end(self, name: str) -> None:
         self.leases.pop(name).release()
 
+    def pass_often(self, waiting: Waiting) -> None:
+        """Has as many small jobs pass one that waits as may, and end."""
+        for number in range(MAX_PASSES):
+            name = f"small-{number}"
+            assert self.start([waiting, job(name, 1)]) == [name]
+            self.end(name)
+
 
 def test_first_come_first_served_while_there_are_slots() -> None:
     hall = Hall(0)
@@ -55,10 +62,7 @@ def test_a_job_that_was_passed_often_is_passed_no_more() -> None:
     hall = Hall(2)
     hall.start([job("long", 1)])
     big = job("big", 2)
-    for number in range(MAX_PASSES):
-        name = f"small-{number}"
-        assert hall.start([big, job(name, 1)]) == [name]
-        hall.end(name)
+    hall.pass_often(big)
     assert hall.start([big, job("late", 1), job("none")]) == ["none"]
     hall.end("long")
     assert hall.start([big, job("late", 1)]) == ["big"]
@@ -71,10 +75,7 @@ def test_no_machine_is_kept_for_a_job_that_it_could_never_run() -> None:
     hall.gpus.replace([*on("a", 3), *on("b", 1)])
     hall.start([job("long", 2)])
     big = job("big", 2)
-    for number in range(MAX_PASSES):
-        name = f"small-{number}"
-        assert hall.start([big, job(name, 1)]) == [name]
-        hall.end(name)
+    hall.pass_often(big)
     assert hall.start([big, job("late", 1), job("later", 1)]) == ["late"]
     assert [device.node for device in hall.leases["late"].devices] == ["b"]
     hall.end("long")
@@ -84,9 +85,7 @@ def test_no_machine_is_kept_for_a_job_that_it_could_never_run() -> None:
 def test_what_is_no_longer_waiting_keeps_nobody() -> None:
     hall = Hall(2)
     hall.start([job("long", 1)])
-    for number in range(MAX_PASSES):
-        hall.start([job("big", 2), job(f"small-{number}", 1)])
-        hall.end(f"small-{number}")
+    hall.pass_often(job("big", 2))
     assert hall.start([job("late", 1)]) == ["late"]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from evald.domain.states import FINAL, HELD, STEPS, JobStatus
 
@@ -31,8 +32,7 @@ class History:
 
     @classmethod
     def read(cls, url: str) -> History:
-        engine = create_engine(url)
-        with engine.connect() as connection:
+        with connected(url) as connection:
 
             def rows(query: str) -> list[dict[str, Any]]:
                 return [dict(row) for row in connection.execute(text(query)).mappings()]
@@ -44,7 +44,6 @@ class History:
             events = rows("select * from job_event order by job_id, revision")
             samples = rows('select job_id, task, "index", attempt from sample')
             results = rows("select job_id, tasks from result")
-        engine.dispose()
         return cls(
             {row["id"]: row for row in jobs},
             grouped(events),
@@ -53,13 +52,21 @@ class History:
         )
 
 
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection to a database, of which nothing is left at the end."""
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
 def statuses(url: str) -> dict[str, str]:
     """The states of all jobs by their ids."""
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found = {row.id: row.status for row in connection.execute(STATUSES)}
-    engine.dispose()
-    return found
+    with connected(url) as connection:
+        return {row.id: row.status for row in connection.execute(STATUSES)}
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
+from tests.robustness.checker import connected
 from tests.robustness.model import Model
 
 STORED = text(
@@ -26,13 +27,11 @@ class Kept:
 
     def note(self, url: str, tags: Mapping[str, str]) -> None:
         """Notes what a database has of the jobs that ran, whose prompts begin with their tags."""
-        engine = create_engine(url)
-        with engine.connect() as connection:
+        with connected(url) as connection:
             for job_id, index in connection.execute(STORED):
                 if job_id in tags:
                     prompt = f"{tags[job_id]} {index}"
                     self._asked.setdefault(prompt, self._model.asked[prompt])
-        engine.dispose()
 
     @property
     def asked_again(self) -> int:

@@ -59,7 +59,8 @@ def kills(run: Run) -> None:
     put_rows(service)
     run.start(service)
     run.create_all(service, model, run.of(200, 8) // 2, rows)
-    kept, sound, starts, deaths, few = Kept(model), True, [], [], count < 100
+    kept, few = Kept(model), count < 100
+    sound, starts, deaths = True, [], []
     for i in range(count):
         # A create may be under way when the server dies: it is there, or nobody was told that.
         with ThreadPoolExecutor(1) as pool:
