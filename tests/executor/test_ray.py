@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from evald.errors import InvalidArgument, Unavailable
@@ -21,6 +25,7 @@ from evald.executor.events import Done, Failed, Samples
 from evald.executor.ray import RayBackend, Terms
 from evald.settings import Settings
 from tests.ports import free_port
+from tests.processes import is_alive
 
 MakeSpec = Callable[..., JobSpec]
 Until = Callable[[Callable[[], Any]], None]
@@ -159,3 +164,44 @@ def test_a_driver_that_does_not_come_up_says_why(
     monkeypatch.setattr(drivers, "CODE", "raise SystemExit")
     with pytest.raises(Unavailable, match=r"cannot be used: it ended at once.*ray\.log"):
         Driver(Settings(data_dir=tmp_path))
+
+
+SERVER = """
+import sys
+from pathlib import Path
+import structlog
+from evald.executor.driver import Driver
+from evald.settings import Settings
+
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+driver = Driver(Settings(data_dir=Path(sys.argv[1]), executor="ray"))
+print(driver._process.pid, driver._folder, flush=True)
+input()
+"""
+
+
+@pytest.mark.xdist_group("ray")
+def test_nothing_outlives_a_server_and_its_driver(tmp_path: Path, until: Until) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        pid, folder = server.stdout.readlines(1)[-1].split()
+        assert len(group(int(pid))) > 2  # with Ray's head and agents
+        server.kill()
+        os.kill(int(pid), signal.SIGKILL)
+    until(lambda: not group(int(pid)))
+    until(lambda: not Path(folder).exists())
+
+
+def group(leader: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == leader and is_alive(process.pid):
+                found.append(process.pid)
+    return found

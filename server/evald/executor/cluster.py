@@ -10,8 +10,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
-import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -215,9 +213,10 @@ def reason(error: RayError) -> str:
 
 
 def connect(
-    address: str | None, *, cpus: int, gpus: int, least_cpus: float, folder: str
+    folder: str, *, address: str | None, cpus: int, gpus: int, least_cpus: float
 ) -> dict[str, Any]:
-    """Connects to a cluster, or starts a Ray on this machine. Answers what there is of it."""
+    """Connects to a cluster, or starts a Ray on this machine with its files in `folder`. Answers
+    what there is of it."""
     if address is None:
         ray.init(
             address="local",
@@ -242,7 +241,7 @@ def serve(control: socket.socket, known: Mapping[str, Any], least_cpus: float) -
     def watch() -> None:
         inventory.watch(control, known, least_cpus, here, over)
         if not over.is_set():  # without its node it is of no use; Ray knows of a lost head only
-            end_group()
+            os._exit(1)
 
     watcher = Thread(target=watch, daemon=True)
     watcher.start()
@@ -269,29 +268,20 @@ def serve(control: socket.socket, known: Mapping[str, Any], least_cpus: float) -
         thread.join(max(0.0, ends - time.monotonic()))
 
 
-def main(control: int) -> None:
+def main(control: int, folder: str) -> None:
     """Reads from `control` what to connect to, answers what there is or why not, and serves."""
     with socket.socket(fileno=control) as link:
         asked: Mapping[str, Any] = json.loads(link.makefile("rb").readline())
         try:
-            answer = connect(**asked)
+            answer = connect(folder, **asked)
         except Exception as e:
             answer = {"error": f"{type(e).__name__}: {e}"}
         with suppress(OSError):  # the server may be gone, also before it has heard the answer
             link.sendall(json.dumps(answer).encode() + b"\n")
             if "error" not in answer:
                 serve(link, answer, asked["least_cpus"])
-    end = Timer(END_SECONDS, end_group)
+    end = Timer(END_SECONDS, os._exit, [1])
     end.daemon = True
     end.start()
     ray.shutdown()
-    shutil.rmtree(asked["folder"], ignore_errors=True)
-    end_group()
-
-
-def end_group() -> None:
-    """Ends this process, and what its Ray has left: agents that had just started when their node
-    ended wait for it for another minute, and their titles are written over what marks them."""
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    os._exit(0)  # not to wait for what Ray may still run; the guardian ends that

@@ -43,7 +43,18 @@ END_SECONDS = 20
 
 GOING = "the server is going down"
 
-CODE = "import sys; from evald.executor.cluster import main; main(int(sys.argv[1]))"
+CODE = """
+import sys
+from evald.executor.guardian import guard
+
+control, folder = int(sys.argv[1]), sys.argv[2]
+# Agents of Ray that had just started wait for their node for another minute when it has ended, and
+# write titles over what marks them.
+guard(folder, control)
+from evald.executor.cluster import main
+
+main(control, folder)
+"""
 """Not `-m`: of what is `__main__`, Ray would send copies to its workers."""
 
 
@@ -175,7 +186,7 @@ class Driver:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 with self._log.open("ab") as printed:
                     self._process = subprocess.Popen(
-                        [sys.executable, "-P", "-c", CODE, str(theirs.fileno())],
+                        [sys.executable, "-P", "-c", CODE, str(theirs.fileno()), self._folder],
                         stdin=subprocess.DEVNULL,
                         stdout=printed,
                         stderr=printed,
@@ -198,7 +209,6 @@ class Driver:
             "cpus": self._cpus,
             "gpus": len(self._devices),
             "least_cpus": self._least_cpus,
-            "folder": self._folder,
         }
         self._control.settimeout(START_SECONDS)
         try:
