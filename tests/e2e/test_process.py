@@ -60,23 +60,21 @@ def await_log(service: Service, text: str) -> None:
 
 
 def test_signal_drains_and_leaves_nothing(tmp_path: Path) -> None:
-    service = Service(tmp_path, EVALD_GRACE_SECONDS="1")
-    service.start()
-    started_by = children(service.pid)
-    assert len(started_by) >= 2  # Envoy and a warm child
-    assert service.stop(signal.SIGINT) == 0
-    await_gone(started_by)
-    with pytest.raises(requests.ConnectionError):
-        requests.get(f"{service.rest}/health", timeout=2)
+    with Service(tmp_path, EVALD_GRACE_SECONDS="1") as service:
+        started_by = children(service.pid)
+        assert len(started_by) >= 2  # Envoy and a warm child
+        assert service.stop(signal.SIGINT) == 0
+        await_gone(started_by)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{service.rest}/health", timeout=2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_second_signal_ends_at_once(
     tmp_path: Path, rows_file: Path, number: signal.Signals
 ) -> None:
-    service = Service(tmp_path / "data", EVALD_GRACE_SECONDS="60")
-    with Endpoint(latency=30) as endpoint:
-        service.start()
+    given = {"EVALD_GRACE_SECONDS": "60"}
+    with Endpoint(latency=30) as endpoint, Service(tmp_path / "data", **given) as service:
         started(service, rows_file, endpoint, parallelism=1)
         await_that(lambda: endpoint.in_flight)
         started_by = children(service.pid)
@@ -91,35 +89,30 @@ def test_second_signal_ends_at_once(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells children of a killed parent")
 def test_killed_server_takes_its_processes_along(tmp_path: Path) -> None:
-    service = Service(tmp_path)
-    service.start()
-    started_by = children(service.pid)
-    service.stop(signal.SIGKILL)
-    await_gone(started_by)
+    with Service(tmp_path) as service:
+        started_by = children(service.pid)
+        service.stop(signal.SIGKILL)
+        await_gone(started_by)
 
 
 def test_server_ends_when_its_gateway_dies(tmp_path: Path) -> None:
-    service = Service(tmp_path)
-    service.start()
-    await_log(service, "evald is ready")  # until then it is a start that failed
-    names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in children(service.pid)}
-    (envoy,) = (pid for pid, name in names.items() if name.startswith("envoy"))
-    os.kill(envoy, signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while not gone(service.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert service.stop(signal.SIGTERM) == 1
-    assert "the gateway died" in service.log.read_text()
+    with Service(tmp_path) as service:
+        await_log(service, "evald is ready")  # until then it is a start that failed
+        names = {
+            pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in children(service.pid)
+        }
+        (envoy,) = (pid for pid, name in names.items() if name.startswith("envoy"))
+        os.kill(envoy, signal.SIGKILL)
+        assert service.await_exit(20) == 1
+        assert "the gateway died" in service.log.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_job_goes_on_after_a_restart(
     tmp_path: Path, rows_file: Path, number: signal.Signals
 ) -> None:
-    service = Service(tmp_path / "data", EVALD_GRACE_SECONDS="0.2")
-    with Endpoint(latency=0.25) as endpoint:
-        service.start()
+    given = {"EVALD_GRACE_SECONDS": "0.2"}
+    with Endpoint(latency=0.25) as endpoint, Service(tmp_path / "data", **given) as service:
         job_id = started(service, rows_file, endpoint, parallelism=1)
         await_that(lambda: len(endpoint.requests) > 5)
         service.stop(number)
@@ -131,7 +124,6 @@ def test_job_goes_on_after_a_restart(
         again = len(endpoint.requests) - asked
         log = b"".join(rest.files(job_id, "logs").values()).decode()
         assert f"resumed: {10 - again} samples were kept" in log
-        service.stop()
     assert job["status"] == "completed"
     assert job["attempts"] == 2
     assert 10 - asked <= again <= 10 - asked + 2  # what was in flight, and what was not yet stored

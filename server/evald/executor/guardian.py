@@ -9,10 +9,10 @@ from contextlib import suppress
 
 
 def guard(folder: str, *descriptors: int) -> None:
-    """Has what this process leaves behind ended: its group and a folder.
+    """Sees to it that when this process ends, its group does, and `folder` is removed.
 
-    That is left to a process that waits for the end of this one, which must lead a session, have
-    one thread and run no other programs that inherit its descriptors. It closes `descriptors`.
+    A process of its own waits for that, so that it holds also for one that is killed. Call it in
+    the leader of a session, before it has threads; `descriptors` are not held open by who waits.
     """
     group = os.getpid()
     read, write = os.pipe()
