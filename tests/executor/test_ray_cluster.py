@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Nodes:
                 stderr=file,
                 text=True,
                 cwd=ROOT,
+                start_new_session=True,
             )
         self.address = self._answer()
 
@@ -72,6 +73,8 @@ class Nodes:
 
     def close(self) -> None:
         self._process.communicate(timeout=60)
+        with suppress(ProcessLookupError):  # agents of Ray wait for nodes that were killed
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 @pytest.fixture
