@@ -15,11 +15,13 @@ VARIABLE = "EVALD_FAILPOINT"
 STATUS = 86
 """Exit status of a process that ended so."""
 
-NAMES = tuple(
-    f"{step}.{side}"
-    for step in ("create", "claim", "renew", "record", "publish", "finish", "release", "rescue")
-    for side in ("before_commit", "after_commit")
+STEPS = (
+    *("create", "hold", "claim", "renew", "record", "publish", "finish", "release", "rescue"),
+    *("cancel", "delete", "alive", "leave"),
 )
+"""What is committed of jobs, and of the servers that run them."""
+
+NAMES = tuple(f"{step}.{side}" for step in STEPS for side in ("before_commit", "after_commit"))
 
 _wanted, _count, _deed, *_ = *os.environ.get(VARIABLE, "").split(":"), "", ""
 _left = int(_count or 1)

@@ -244,6 +244,14 @@ def post(service: Service, path: str, body: Mapping[str, Any]) -> tuple[int, str
     return answer.status_code, str(answer.json()["id"]) if answer.ok else ""
 
 
+def delete(service: Service, path: str) -> int:
+    """The status of an answer; 0 when nobody answered."""
+    try:
+        return requests.delete(f"{service.rest}/v1/evaluation/{path}", timeout=60).status_code
+    except requests.RequestException:
+        return 0
+
+
 def get(service: Service, path: str) -> dict[str, Any]:
     answer = requests.get(f"{service.rest}/v1/evaluation/{path}", timeout=30)
     answer.raise_for_status()

@@ -31,7 +31,7 @@ class FleetStore:
 
     def renew(self, server: Server, *, seconds: float) -> None:
         """Says that a server is alive, for so long, and forgets those that are dead."""
-        with self._database.write() as session:
+        with self._database.write("alive") as session:
             moment, seen_at = session.execute(select(epoch(), wall())).one()
             gone = select(ServerRow.id).where(col(ServerRow.seen_until) < moment)
             # One that has stopped may have locked its own row.
@@ -50,7 +50,7 @@ class FleetStore:
 
     def leave(self, server_id: str) -> None:
         """Says that a server has ended."""
-        with self._database.write() as session:
+        with self._database.write("leave") as session:
             session.execute(delete(ServerRow).where(ServerRow.id == server_id))
 
     def servers(self) -> list[Server]:

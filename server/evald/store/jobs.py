@@ -129,7 +129,7 @@ class JobStore:
 
     def cancel(self, job_id: str) -> Document:
         """Ends a waiting job, asks for the end of a running one, and leaves an ended one alone."""
-        with self._database.write() as session:
+        with self._database.write("cancel") as session:
             row = find(session, job_id, slim=True, lock=True)
             match JobStatus(row.status):
                 case JobStatus.CREATED | JobStatus.PENDING:
@@ -141,7 +141,7 @@ class JobStore:
 
     def delete(self, job_id: str) -> None:
         """Deletes a job that has ended, with its result, samples and events. Raises Conflict."""
-        with self._database.write() as session:
+        with self._database.write("delete") as session:
             row = find(session, job_id, slim=True, lock=True)
             if row.status not in FINAL:
                 raise Conflict(f"job {job_id!r} is {row.status}; cancel it first")

@@ -134,7 +134,7 @@ class Queue:
 
     def hold(self, job_ids: Sequence[str]) -> None:
         """Shows created jobs that no slot or GPU is free for as pending."""
-        with self._database.write() as session:
+        with self._database.write("hold") as session:
             rows = session.scalars(
                 select(JobRow)
                 .where(col(JobRow.id).in_(job_ids), JobRow.status == JobStatus.CREATED)

@@ -20,7 +20,16 @@ from tests.robustness.checker import History
 from tests.robustness.kept import Kept
 from tests.robustness.model import Model
 from tests.robustness.timeline import Rescue, rescues, waits
-from tests.robustness.world import LEASE, Run, await_that, kill, percentile, put_rows
+from tests.robustness.world import (
+    LEASE,
+    Run,
+    await_that,
+    delete,
+    kill,
+    percentile,
+    post,
+    put_rows,
+)
 from tests.service import Service
 
 PARALLELISM, BATCH = 4, 100
@@ -32,7 +41,7 @@ SHORT = ("record.before_commit", "publish.after_commit")
 ON_RAY = ("claim.after_commit", "record.before_commit", "finish.before_commit")
 """Failpoints of a full run on Ray, which has no part in what is written."""
 
-LONG = ("release", "renew")
+LONG = ("release", "renew", "alive", "leave", "hold")
 """Steps that come late in a job, which must not be over before."""
 
 SLOTS = 4
@@ -181,12 +190,12 @@ def crashes(run: Run) -> None:
 
 def crash(run: Run, model: Model, name: str) -> bool:
     """Says whether the server died where it was told to."""
-    rows = 40
-    # Leases are renewed from the start on, and a server that is still starting has no job.
-    doomed = run.service(**{failpoints.VARIABLE: f"{name}:8" if name.startswith("renew") else name})
-    service = run.service()
+    rows, step = 40, name.partition(".")[0]
+    # These come from the start on, and a server that is still starting has no job.
+    place = f"{name}:8" if step in ("renew", "alive") else name
+    doomed, service = run.service(**{failpoints.VARIABLE: place}), run.service()
     put_rows(service)
-    if name.startswith("rescue"):
+    if step == "rescue":
         run.start(service)
         [job_id] = run.create_all(service, model, 1, rows)
         await_that(lambda: run.job(service, job_id)["status"] == "running", 20, 0.02)
@@ -194,16 +203,44 @@ def crash(run: Run, model: Model, name: str) -> bool:
         reached = not starts(run, doomed)
     else:
         run.start(doomed)
-        for _ in range(2):
+        for _ in range(SLOTS + 1 if step == "hold" else 2):
             run.create(doomed, model, rows)
-        if name.startswith("release"):
+        if step in ("release", "leave"):
             await_that(lambda: model.busy, 20, 0.01)
             doomed.send(signal.SIGTERM)
+        asked = ask(run, doomed, step) if step in ("cancel", "delete") else ""
         reached = doomed.await_exit(30) == failpoints.STATUS
     run.start(service)
     run.create_all(service, model, 1, rows)
+    if step in ("cancel", "delete"):
+        reached = reached and is_done(run, service, asked, step) == name.endswith("after_commit")
     run.finish(service, rows=rows)
     return reached
+
+
+def ask(run: Run, service: Service, step: str) -> str:
+    """Asks a server that dies of it to cancel a job that runs, or to delete one that has ended; the
+    job's id."""
+    if step == "cancel":
+        job_id = run.harm(service, "pause", seconds=600)
+        run.await_status(service, [job_id], "running")
+        answer = post(service, f"jobs/{job_id}/cancel", {})[0]
+    else:
+        job_id = run.harm(service, "pause", seconds=0)
+        run.await_status(service, [job_id], "completed")
+        answer = delete(service, f"jobs/{job_id}")
+    assert answer == 0 or answer >= 500, f"a server that was to die answered {answer}"
+    return job_id
+
+
+def is_done(run: Run, service: Service, job_id: str, step: str) -> bool:
+    """Whether what was asked of a job came to be; if it did not, it is asked again."""
+    if step == "cancel":
+        done = run.job(service, job_id)["status"] in ("cancelling", "cancelled")
+        post(service, f"jobs/{job_id}/cancel", {})
+        return done
+    run.bare.discard(job_id)
+    return delete(service, f"jobs/{job_id}") == 404
 
 
 def starts(run: Run, service: Service) -> bool:
