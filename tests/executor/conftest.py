@@ -68,12 +68,12 @@ def described(pid: int) -> str:
 
 
 def kept(process: Path) -> bool:
-    """Whether a process is the driver, one of Ray's own, or the child of a worker of Ray that has
-    nothing to do. Ray writes titles over the environment, with the marker in it."""
+    """Whether a process is the driver, its guardian, one of Ray's own, or the child of a worker of
+    Ray that has nothing to do. Ray writes titles over the environment, with the marker in it."""
     parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
     is_idle = Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::IDLE")
     command = (process / "cmdline").read_bytes()
-    own = (b"ray::", b"/site-packages/ray/", b"evald.executor.cluster")
+    own = (b"ray::", b"/site-packages/ray/", b"evald.executor.guardian")
     return is_idle or any(part in command for part in own)
 
 

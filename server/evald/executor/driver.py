@@ -47,13 +47,12 @@ CODE = """
 import sys
 from evald.executor.guardian import guard
 
-control, folder = int(sys.argv[1]), sys.argv[2]
 # Agents of Ray that had just started wait for their node for another minute when it has ended, and
 # write titles over what marks them.
-guard(folder, control)
+guard(sys.argv[2])
 from evald.executor.cluster import main
 
-main(control, folder)
+main(int(sys.argv[1]), sys.argv[2])
 """
 """Not `-m`: of what is `__main__`, Ray would send copies to its workers."""
 

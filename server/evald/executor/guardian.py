@@ -1,31 +1,41 @@
-"""What ends with a process, however that ends."""
+"""Ends what a process leaves behind, however that process ends."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 
+from evald.executor import marker
 
-def guard(folder: str, *descriptors: int) -> None:
+
+def guard(folder: str) -> None:
     """Sees to it that when this process ends, its group does, and `folder` is removed.
 
     A process of its own waits for that, so that it holds also for one that is killed. Call it in
-    the leader of a session, before it has threads; `descriptors` are not held open by who waits.
+    the leader of a session.
     """
-    group = os.getpid()
-    read, write = os.pipe()
-    if os.fork() > 0:
-        os.close(read)
-        return  # without closing the other end, which the system does
-    try:
-        os.setsid()
-        for descriptor in (write, *descriptors):
-            os.close(descriptor)
-        os.read(read, 1)
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os._exit(0)
+    read, _ = os.pipe()  # the other end is closed when this process has ended
+    subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, str(os.getpid()), folder],
+        stdin=read,
+        start_new_session=True,
+        # Who kills what is marked as ours would kill it before it is done.
+        env={name: value for name, value in os.environ.items() if name != marker.NAME},
+    )
+    os.close(read)
+
+
+def main(group: int, folder: str) -> None:
+    """Waits for the end of standard input, and then ends a process group and removes a folder."""
+    sys.stdin.buffer.read()
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
