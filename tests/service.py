@@ -24,8 +24,8 @@ END_SECONDS = 20
 class Service:
     """`evald up` in a process of its own, on free loopback ports, ready when the block begins.
 
-    `settings` are EVALD_* variables; other ones of this process are not passed on. What a block has
-    ended itself, it may start again; nothing runs after it.
+    `settings` are EVALD_* variables; other ones of this process are not passed on. A block may
+    stop it and start it again; it is stopped at the end of the block.
     """
 
     def __init__(self, data_dir: Path, **settings: str) -> None:

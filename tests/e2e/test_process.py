@@ -16,6 +16,7 @@ import requests
 
 from tests.e2e.test_rest import Rest, chat_config, model_target
 from tests.endpoint import Endpoint
+from tests.processes import is_alive
 from tests.service import Service
 
 
@@ -36,14 +37,6 @@ def children(pid: int) -> list[int]:
     return [int(child) for file in listed for child in file.read_text().split()]
 
 
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z")
-
-
 def await_that(holds: Callable[[], object]) -> None:
     deadline = time.monotonic() + 20
     while not holds():
@@ -52,7 +45,7 @@ def await_that(holds: Callable[[], object]) -> None:
 
 
 def await_gone(pids: list[int]) -> None:
-    await_that(lambda: all(gone(pid) for pid in pids))
+    await_that(lambda: not any(map(is_alive, pids)))
 
 
 def await_log(service: Service, text: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from evald.executor import marker
 from tests.processes import is_alive
@@ -24,10 +26,21 @@ sys.stdin.read(1)
 """
 
 
-def test_a_group_and_a_folder_end_with_a_killed_process(tmp_path: Path, until: Until) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "folder"
     (folder / "deeper").mkdir(parents=True)
-    mark = marker.new()
+    return folder
+
+
+@pytest.fixture
+def mark() -> str:
+    return marker.new()
+
+
+@pytest.fixture
+def leader(folder: Path, mark: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that is guarded. Prints the pid of another one in its group."""
     with subprocess.Popen(
         [sys.executable, "-c", LEADER, str(folder)],
         stdin=subprocess.PIPE,
@@ -35,11 +48,28 @@ def test_a_group_and_a_folder_end_with_a_killed_process(tmp_path: Path, until: U
         start_new_session=True,
         env={**os.environ, marker.NAME: mark},
         text=True,
-    ) as leader:
-        assert leader.stdout is not None
-        pid = int(leader.stdout.readline())
-        assert is_alive(pid)
-        assert folder.exists()
-        marker.kill(mark)  # which must leave the guardian its time
+    ) as process:
+        yield process
+        process.kill()
+
+
+def test_a_group_and_a_folder_end_with_a_killed_process(
+    leader: subprocess.Popen[str], folder: Path, until: Until
+) -> None:
+    assert leader.stdout is not None
+    pid = int(leader.stdout.readline())
+    assert is_alive(pid)
+    assert folder.exists()
+    leader.kill()
     until(lambda: not is_alive(pid))
+    until(lambda: not folder.exists())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="markers are found in /proc")
+def test_who_kills_what_is_marked_leaves_the_guardian_its_time(
+    leader: subprocess.Popen[str], mark: str, folder: Path, until: Until
+) -> None:
+    assert leader.stdout is not None
+    leader.stdout.readline()
+    marker.kill(mark)
     until(lambda: not folder.exists())

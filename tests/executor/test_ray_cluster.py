@@ -72,9 +72,11 @@ class Nodes:
         return int(raylet), node_id
 
     def close(self) -> None:
-        self._process.communicate(timeout=60)
-        with suppress(ProcessLookupError):  # agents of Ray wait for nodes that were killed
-            os.killpg(self._process.pid, signal.SIGKILL)
+        try:
+            self._process.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):  # agents of Ray wait for nodes that were killed
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -95,8 +97,10 @@ def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
         set_mark(monkeypatch)
         nodes = Nodes(tmp_path / "nodes.log")
         yield nodes
-        nodes.close()
-        marker.kill(mark)
+        try:
+            nodes.close()
+        finally:
+            marker.kill(mark)
 
 
 @pytest.fixture

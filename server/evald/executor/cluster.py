@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from threading import Event, Thread, Timer
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -30,6 +30,7 @@ from evald.errors import EvaldError
 from evald.executor import inventory, marker, node
 from evald.executor.backend import ChildDied, JobSpec, Run
 from evald.executor.gathered import Gathered
+from evald.executor.guardian import guard
 from evald.executor.limits import Limits
 from evald.executor.local import LocalBackend
 from evald.executor.notes import Died, Placed
@@ -212,12 +213,13 @@ def reason(error: RayError) -> str:
     return f"Ray lost the attempt, as when a node or a worker dies: {first}"[:500]
 
 
-def connect(
-    folder: str, *, address: str | None, cpus: int, gpus: int, least_cpus: float
-) -> dict[str, Any]:
-    """Connects to a cluster, or starts a Ray on this machine with its files in `folder`. Answers
-    what there is of it."""
+def connect(address: str | None, *, cpus: int, gpus: int, least_cpus: float) -> dict[str, Any]:
+    """Connects to a cluster, or starts a Ray on this machine. Answers what there is of it."""
     if address is None:
+        folder = mkdtemp(prefix="evald-ray-", dir="/tmp")  # sockets in it have short names
+        # Agents of Ray that had just started wait for their node for another minute when it has
+        # ended, and their titles are written over what marks them.
+        guard(folder)
         ray.init(
             address="local",
             num_cpus=cpus,
@@ -268,12 +270,12 @@ def serve(control: socket.socket, known: Mapping[str, Any], least_cpus: float) -
         thread.join(max(0.0, ends - time.monotonic()))
 
 
-def main(control: int, folder: str) -> None:
+def main(control: int) -> None:
     """Reads from `control` what to connect to, answers what there is or why not, and serves."""
     with socket.socket(fileno=control) as link:
         asked: Mapping[str, Any] = json.loads(link.makefile("rb").readline())
         try:
-            answer = connect(folder, **asked)
+            answer = connect(**asked)
         except Exception as e:
             answer = {"error": f"{type(e).__name__}: {e}"}
         with suppress(OSError):  # the server may be gone, also before it has heard the answer

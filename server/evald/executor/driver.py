@@ -7,12 +7,10 @@ import json
 import math
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -43,17 +41,7 @@ END_SECONDS = 20
 
 GOING = "the server is going down"
 
-CODE = """
-import sys
-from evald.executor.guardian import guard
-
-# Agents of Ray that had just started wait for their node for another minute when it has ended, and
-# write titles over what marks them.
-guard(sys.argv[2])
-from evald.executor.cluster import main
-
-main(int(sys.argv[1]), sys.argv[2])
-"""
+CODE = "import sys; from evald.executor.cluster import main; main(int(sys.argv[1]))"
 """Not `-m`: of what is `__main__`, Ray would send copies to its workers."""
 
 
@@ -122,7 +110,8 @@ class Driver:
             return ours
 
     def close(self) -> None:
-        """Ends it, and a Ray that it has started. Nothing of that is left when this returns."""
+        """Ends it, and a Ray that it has started. No process of that is left when this returns, but
+        for a moment the one that removes its files."""
         with self._lock:
             self._closing.set()
             self._hang_up()
@@ -176,16 +165,15 @@ class Driver:
             if self._closing.is_set():
                 raise Unavailable(GOING)
             self._control, theirs = socket.socketpair()
-        self.marker, self._folder = marker.new(), ""
+        self.marker = marker.new()
         self._process: subprocess.Popen[bytes] | None = None
         lines = self._control.makefile("rb")
         try:
             with theirs:
-                self._folder = tempfile.mkdtemp(prefix="evald-ray-", dir="/tmp")
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 with self._log.open("ab") as printed:
                     self._process = subprocess.Popen(
-                        [sys.executable, "-P", "-c", CODE, str(theirs.fileno()), self._folder],
+                        [sys.executable, "-P", "-c", CODE, str(theirs.fileno())],
                         stdin=subprocess.DEVNULL,
                         stdout=printed,
                         stderr=printed,
@@ -259,11 +247,11 @@ class Driver:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_SECONDS)
-            with suppress(ProcessLookupError):  # its group may have others when it has ended
+            # Its group may have others when it has ended, or zombies alone.
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         marker.kill(self.marker)
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def check_address(address: str) -> None:

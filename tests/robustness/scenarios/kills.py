@@ -42,7 +42,7 @@ ON_RAY = ("claim.after_commit", "record.before_commit", "finish.before_commit")
 """Failpoints of a full run on Ray, which has no part in what is written."""
 
 LONG = ("release", "renew", "alive", "leave", "hold")
-"""Steps that come late in a job, which must not be over before."""
+"""Steps that are reached only while jobs run, which must not be over before."""
 
 SLOTS = 4
 """Jobs that a server runs at once unless told otherwise."""
@@ -179,7 +179,7 @@ def crashes(run: Run) -> None:
     names = SHORT
     if run.full:
         names = failpoints.NAMES if run.executor == "local" else ON_RAY
-    missed = [n for n in names if not crash(run, slow if n.startswith(LONG) else quick, n)]
+    missed = [n for n in names if not crash(run, slow if n.partition(".")[0] in LONG else quick, n)]
     run.figure(
         "the server dies before and after each commit, and nothing is lost",
         f"in {len(names)} places",
@@ -210,10 +210,13 @@ def crash(run: Run, model: Model, name: str) -> bool:
             doomed.send(signal.SIGTERM)
         asked = ask(run, doomed, step) if step in ("cancel", "delete") else ""
         reached = doomed.await_exit(30) == failpoints.STATUS
+        if not reached:
+            kill(doomed)
     run.start(service)
     run.create_all(service, model, 1, rows)
     if step in ("cancel", "delete"):
-        reached = reached and is_done(run, service, asked, step) == name.endswith("after_commit")
+        done = is_done(run, service, asked, step)
+        reached = reached and done == name.endswith("after_commit")
     run.finish(service, rows=rows)
     return reached
 
@@ -224,12 +227,11 @@ def ask(run: Run, service: Service, step: str) -> str:
     if step == "cancel":
         job_id = run.harm(service, "pause", seconds=600)
         run.await_status(service, [job_id], "running")
-        answer = post(service, f"jobs/{job_id}/cancel", {})[0]
+        post(service, f"jobs/{job_id}/cancel", {})
     else:
         job_id = run.harm(service, "pause", seconds=0)
         run.await_status(service, [job_id], "completed")
-        answer = delete(service, f"jobs/{job_id}")
-    assert answer == 0 or answer >= 500, f"a server that was to die answered {answer}"
+        delete(service, f"jobs/{job_id}")
     return job_id
 
 
