@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -40,8 +41,14 @@ async def main():
 asyncio.run(main())
 """
 
-
 HOLDING = KILLED.replace("os.kill(os.getpid(), 9)", "print('held', flush=True); input()")
+
+
+def killed(folder: Path) -> int:
+    """Runs KILLED on a job's folder, with its temporary files there too; its exit status."""
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    return subprocess.run(command, check=False, timeout=60, env=environment).returncode
 
 
 def passages(start: int, end: int) -> list[Passage]:
@@ -88,7 +95,7 @@ def test_an_index_that_is_in_use_still_is_made_anew(tmp_path: Path) -> None:
 
 def test_an_index_that_was_made_anew_is_kept(tmp_path: Path) -> None:
     """The next attempt goes on with it, also if the first one is still in use, or broken."""
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, timeout=60)
+    assert killed(tmp_path) == -9
     for path in (tmp_path / milvus.FILE).rglob("*.json"):
         path.write_text("broken")
 
@@ -124,8 +131,7 @@ def test_an_exact_search_finds_the_same(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_attempt_has_added_is_there(tmp_path: Path) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
-    assert killed.returncode == -9
+    assert killed(tmp_path) == -9
 
     async def main() -> None:
         indexes = MilvusIndexes(None, tmp_path, "eval-A")
