@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import suppress
 
 import psutil
+
+
+def pid_of(program: subprocess.Popen[str]) -> int:
+    """The process id that a program prints as its next line."""
+    assert program.stdout is not None
+    return int(program.stdout.readline())
 
 
 def is_alive(pid: int) -> bool:

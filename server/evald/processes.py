@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,12 @@ def tree(pid: int) -> Iterator[int]:
         new = set(children(one)) - found  # one that is orphaned meanwhile turns up twice
         found |= new
         left += new
+
+
+def signal_group(leader: int, number: signal.Signals) -> None:
+    """Sends a signal to a process group; one that is gone, or has zombies alone, gets none."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
 
 
 def resident(pid: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from evald.processes import children
 from tests.e2e.test_rest import Rest, chat_config, model_target
 from tests.endpoint import Endpoint
 from tests.processes import is_alive
@@ -29,12 +30,6 @@ def started(service: Service, rows_file: Path, endpoint: Endpoint, **params: Any
     job_id: str = rest("POST", "/jobs", 201, json=body)["id"]
     await_that(lambda: rest("GET", f"/jobs/{job_id}")["status"] == "running")
     return job_id
-
-
-def children(pid: int) -> list[int]:
-    """Processes that a process has started and that run."""
-    listed = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in listed for child in file.read_text().split()]
 
 
 def await_that(holds: Callable[[], object]) -> None:

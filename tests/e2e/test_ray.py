@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.test_process import await_gone, await_that, children
+from evald.processes import children
+from tests.e2e.test_process import await_gone, await_that
 from tests.e2e.test_rest import Rest, chat_config, model_target
 from tests.endpoint import Endpoint
 from tests.service import Service

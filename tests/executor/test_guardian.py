@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evald.executor import marker
-from tests.processes import is_alive
+from tests.processes import is_alive, pid_of
 
 Until = Callable[[Callable[[], Any]], None]
 
@@ -56,8 +56,7 @@ def leader(folder: Path, mark: str) -> Iterator[subprocess.Popen[str]]:
 def test_a_group_and_a_folder_end_with_a_killed_process(
     leader: subprocess.Popen[str], folder: Path, until: Until
 ) -> None:
-    assert leader.stdout is not None
-    pid = int(leader.stdout.readline())
+    pid = pid_of(leader)
     assert is_alive(pid)
     assert folder.exists()
     leader.kill()
@@ -69,7 +68,6 @@ def test_a_group_and_a_folder_end_with_a_killed_process(
 def test_who_kills_what_is_marked_leaves_the_guardian_its_time(
     leader: subprocess.Popen[str], mark: str, folder: Path, until: Until
 ) -> None:
-    assert leader.stdout is not None
-    leader.stdout.readline()
+    assert is_alive(pid_of(leader))
     marker.kill(mark)
     until(lambda: not folder.exists())

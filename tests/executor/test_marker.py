@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from evald.executor import marker
-from tests.processes import is_alive
+from tests.processes import is_alive, pid_of
 
 Start = Callable[..., subprocess.Popen[str]]
 Until = Callable[[Callable[[], Any]], None]
@@ -46,11 +46,6 @@ def start() -> Iterator[Start]:
     for process in processes:
         process.kill()
         process.communicate()
-
-
-def pid_of(process: subprocess.Popen[str]) -> int:
-    assert process.stdout is not None
-    return int(process.stdout.readline())
 
 
 def test_a_child_is_killed_with_what_has_lost_its_marker(start: Start, until: Until) -> None:

@@ -23,7 +23,7 @@ from evald.executor.events import Done, Failed, Samples
 from evald.executor.ray import RayBackend, Terms
 from evald.settings import Settings
 from tests.ports import free_port
-from tests.processes import group
+from tests.processes import group, pid_of
 
 MakeSpec = Callable[..., JobSpec]
 Until = Callable[[Callable[[], Any]], None]
@@ -185,8 +185,7 @@ def test_nothing_outlives_a_server_and_its_driver(tmp_path: Path, until: Until) 
         stdout=subprocess.PIPE,
         text=True,
     ) as server:
-        assert server.stdout is not None
-        pid = int(server.stdout.readline())
+        pid = pid_of(server)
         [session] = Path("/tmp").glob(f"evald-ray-*/session_*_{pid}")
         # They would wait for their node, which ends with the driver.
         until(lambda: any("Agent" in command for command in group(pid).values()))

@@ -236,20 +236,25 @@ class Run:
 
 def post(service: Service, path: str, body: Mapping[str, Any]) -> tuple[int, str]:
     """The status of an answer and the id in it; 0 when nobody answered."""
-    url = f"{service.rest}/v1/evaluation/{path}"
-    try:
-        answer = requests.post(url, json=body, timeout=60)
-    except requests.RequestException:
+    answer = send("POST", service, path, json=body)
+    if answer is None:
         return 0, ""
     return answer.status_code, str(answer.json()["id"]) if answer.ok else ""
 
 
 def delete(service: Service, path: str) -> int:
     """The status of an answer; 0 when nobody answered."""
+    answer = send("DELETE", service, path)
+    return 0 if answer is None else answer.status_code
+
+
+def send(method: str, service: Service, path: str, **given: Any) -> requests.Response | None:
+    """The answer; None when nobody answered."""
     try:
-        return requests.delete(f"{service.rest}/v1/evaluation/{path}", timeout=60).status_code
+        url = f"{service.rest}/v1/evaluation/{path}"
+        return requests.request(method, url, timeout=60, **given)
     except requests.RequestException:
-        return 0
+        return None
 
 
 def get(service: Service, path: str) -> dict[str, Any]:

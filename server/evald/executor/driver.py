@@ -23,6 +23,7 @@ from evald.domain.devices import Device
 from evald.errors import InvalidArgument, Unavailable
 from evald.executor import marker
 from evald.executor.environment import scrubbed
+from evald.processes import signal_group
 from evald.settings import Settings
 
 log = structlog.get_logger()
@@ -247,9 +248,7 @@ class Driver:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_SECONDS)
-            # Its group may have others when it has ended, or zombies alone.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            signal_group(self._process.pid, signal.SIGKILL)  # others may be left when it has ended
             self._process.wait()
         marker.kill(self.marker)
 

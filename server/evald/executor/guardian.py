@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from evald.executor import marker
+from evald.processes import signal_group
 
 REMOVE_SECONDS = 10
 """How long processes that are ended may go on to write into the folder."""
@@ -37,8 +37,7 @@ def guard(folder: str) -> None:
 def main(group: int, folder: Path) -> None:
     """Waits for the end of standard input, and then ends a process group and removes a folder."""
     sys.stdin.buffer.read()
-    with suppress(ProcessLookupError, PermissionError):  # the latter where all are zombies
-        os.killpg(group, signal.SIGKILL)
+    signal_group(group, signal.SIGKILL)
     ends = time.monotonic() + REMOVE_SECONDS
     while folder.exists() and time.monotonic() < ends:
         shutil.rmtree(folder, ignore_errors=True)

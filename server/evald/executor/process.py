@@ -10,14 +10,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from threading import Lock
 
 import structlog
 
 from evald.executor import marker
 from evald.executor.environment import scrubbed
-from evald.processes import resident
+from evald.processes import children, resident, signal_group
 
 log = structlog.get_logger()
 
@@ -97,11 +96,7 @@ class ChildProcess:
     @property
     def alone(self) -> bool:
         """Whether no process that it started is left."""
-        for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
-            with suppress(OSError):
-                if children.read_text():
-                    return False
-        return True
+        return not children(self.pid)
 
     @contextmanager
     def reading(self) -> Iterator[bool]:
@@ -157,8 +152,7 @@ class ChildProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
+            signal_group(self.pid, number)
 
     @property
     def _gone(self) -> bool:

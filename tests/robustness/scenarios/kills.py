@@ -179,7 +179,7 @@ def crashes(run: Run) -> None:
     names = SHORT
     if run.full:
         names = failpoints.NAMES if run.executor == "local" else ON_RAY
-    missed = [n for n in names if not crash(run, slow if n.partition(".")[0] in LONG else quick, n)]
+    missed = [n for n in names if not crash(run, slow if n.startswith(LONG) else quick, n)]
     run.figure(
         "the server dies before and after each commit, and nothing is lost",
         f"in {len(names)} places",
@@ -194,6 +194,7 @@ def crash(run: Run, model: Model, name: str) -> bool:
     # These come from the start on, and a server that is still starting has no job.
     place = f"{name}:8" if step in ("renew", "alive") else name
     doomed, service = run.service(**{failpoints.VARIABLE: place}), run.service()
+    asked = None
     put_rows(service)
     if step == "rescue":
         run.start(service)
@@ -208,13 +209,14 @@ def crash(run: Run, model: Model, name: str) -> bool:
         if step in ("release", "leave"):
             await_that(lambda: model.busy, 20, 0.01)
             doomed.send(signal.SIGTERM)
-        asked = ask(run, doomed, step) if step in ("cancel", "delete") else ""
+        if step in ("cancel", "delete"):
+            asked = ask(run, doomed, step)
         reached = doomed.await_exit(30) == failpoints.STATUS
         if not reached:
             kill(doomed)
     run.start(service)
     run.create_all(service, model, 1, rows)
-    if step in ("cancel", "delete"):
+    if asked is not None:
         done = is_done(run, service, asked, step)
         reached = reached and done == name.endswith("after_commit")
     run.finish(service, rows=rows)
